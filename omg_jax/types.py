@@ -1,0 +1,70 @@
+"""The vocabulary of the package: containers of arrays that every module shares.
+
+World unit: 5 x metre. Cameras are OpenCV cameras: x right, y down, z forward, and the centre of pixel (0, 0) is (0.5, 0.5).
+Every container may carry leading batch dimensions; they are written ``*b``.
+"""
+
+from typing import NamedTuple
+
+from jaxtyping import Array, Float, Int
+
+
+class Camera(NamedTuple):
+    """A pinhole camera.
+
+    world_to_camera acts on column vectors: ``x_camera = R @ x_world + t``. intrinsics is ``[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]`` in
+    pixels of the image that the camera is used with.
+    """
+
+    world_to_camera: Float[Array, "*b 4 4"]
+    intrinsics: Float[Array, "*b 3 3"]
+
+
+class Gaussians(NamedTuple):
+    """Anisotropic 3D Gaussians, every attribute after its activation.
+
+    means in world units; quats (w, x, y, z), of unit length; scales are standard deviations in world units; opacities in [0, 1];
+    features are blended as they are (the first three channels are the coarse RGB colour, in [0, 1]).
+    """
+
+    means: Float[Array, "*b n 3"]
+    quats: Float[Array, "*b n 4"]
+    scales: Float[Array, "*b n 3"]
+    opacities: Float[Array, "*b n"]
+    features: Float[Array, "*b n c"]
+
+
+class HeadParams(NamedTuple):
+    """Parameters of a 3D morphable head. Rotations are axis-angle vectors in radians, translation is in world units.
+
+    eye_pose holds the left eye's rotation, then the right eye's ("left" is the subject's left).
+    """
+
+    shape_params: Float[Array, "*b s"]
+    expression_params: Float[Array, "*b e"]
+    global_rotation: Float[Array, "*b 3"]
+    neck_pose: Float[Array, "*b 3"]
+    jaw_pose: Float[Array, "*b 3"]
+    eye_pose: Float[Array, "*b 6"]
+    translation: Float[Array, "*b 3"]
+
+
+class RenderStats(NamedTuple):
+    """What a rasterization did with its Gaussians, per image.
+
+    num_visible: Gaussians that touch at least one tile; num_instances: (Gaussian, tile) pairs; num_overflowed: pairs that did not fit a
+    fixed capacity and were dropped (always 0 on the CPU).
+    """
+
+    num_visible: Int[Array, "*b"]
+    num_instances: Int[Array, "*b"]
+    num_overflowed: Int[Array, "*b"]
+
+
+class RenderOutput(NamedTuple):
+    """A rendered picture: blended features, alpha in [0, 1], and depth = sum of weight x camera z (not divided by alpha)."""
+
+    features: Float[Array, "*b h w c"]
+    alpha: Float[Array, "*b h w"]
+    depth: Float[Array, "*b h w"]
+    stats: RenderStats
