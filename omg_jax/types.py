@@ -1,7 +1,7 @@
 """The vocabulary of the package: containers of arrays that every module shares.
 
-World unit: 5 x metre. Cameras are OpenCV cameras: x right, y down, z forward, and the centre of pixel (0, 0) is (0.5, 0.5).
-Every container may carry leading batch dimensions; they are written ``*b``.
+World unit: 5 x metre. Cameras are OpenCV cameras: x right, y down, z forward, and the centre of pixel (0, 0) is at
+(0.5, 0.5). Every container may carry leading batch dimensions; they are written ``*b``.
 """
 
 from typing import NamedTuple
@@ -12,8 +12,8 @@ from jaxtyping import Array, Float, Int
 class Camera(NamedTuple):
     """A pinhole camera.
 
-    world_to_camera acts on column vectors: ``x_camera = R @ x_world + t``. intrinsics is ``[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]`` in
-    pixels of the image that the camera is used with.
+    world_to_camera acts on column vectors: ``x_camera = R @ x_world + t``. intrinsics is
+    ``[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]`` in pixels of the image that the camera is used with.
     """
 
     world_to_camera: Float[Array, "*b 4 4"]
@@ -23,8 +23,8 @@ class Camera(NamedTuple):
 class Gaussians(NamedTuple):
     """Anisotropic 3D Gaussians, every attribute after its activation.
 
-    means in world units; quats (w, x, y, z), of unit length; scales are standard deviations in world units; opacities in [0, 1];
-    features are blended as they are (the first three channels are the coarse RGB colour, in [0, 1]).
+    means in world units; quats (w, x, y, z), of unit length; scales are standard deviations in world units; opacities in
+    [0, 1]; features are blended as they are (the first three channels are the coarse RGB colour, in [0, 1]).
     """
 
     means: Float[Array, "*b n 3"]
@@ -52,8 +52,8 @@ class HeadParams(NamedTuple):
 class RenderStats(NamedTuple):
     """What a rasterization did with its Gaussians, per image.
 
-    num_visible: Gaussians that touch at least one tile; num_instances: (Gaussian, tile) pairs; num_overflowed: pairs that did not fit a
-    fixed capacity and were dropped (always 0 on the CPU).
+    num_visible: Gaussians that touch at least one tile; num_instances: (Gaussian, tile) pairs; num_overflowed: pairs that
+    did not fit a fixed capacity and were dropped (always 0 on the CPU).
     """
 
     num_visible: Int[Array, "*b"]
@@ -62,9 +62,37 @@ class RenderStats(NamedTuple):
 
 
 class RenderOutput(NamedTuple):
-    """A rendered picture: blended features, alpha in [0, 1], and depth = sum of weight x camera z (not divided by alpha)."""
+    """A rendered picture: blended features, alpha in [0, 1], depth = sum of weight x camera z (not divided by alpha)."""
 
     features: Float[Array, "*b h w c"]
     alpha: Float[Array, "*b h w"]
     depth: Float[Array, "*b h w"]
     stats: RenderStats
+
+
+class PairBatch(NamedTuple):
+    """A training batch: a source frame and a driving frame of the same clip; the driving frame is the target.
+
+    Images are on a black background (multiplied by their matte). The source is a whole square portrait; the target may
+    be a window of one, with target_camera cropped to it. source_tokens are the frozen backbone's four taps for the source.
+    """
+
+    source_image: Float[Array, "b h w 3"]
+    source_matte: Float[Array, "b h w"]
+    source_tokens: tuple[Float[Array, "b t d"], ...]
+    source_params: HeadParams
+    source_camera: Camera
+    target_image: Float[Array, "b i j 3"]
+    target_matte: Float[Array, "b i j"]
+    target_params: HeadParams
+    target_camera: Camera
+
+
+class PairOutput(NamedTuple):
+    """What the model makes of a PairBatch: the first three splatted channels, the refined picture, and the rest."""
+
+    coarse: Float[Array, "b i j 3"]
+    refined: Float[Array, "b i j 3"]
+    alpha: Float[Array, "b i j"]
+    depth: Float[Array, "b i j"]
+    vertex_offsets: Float[Array, "b v 3"]

@@ -1,0 +1,35 @@
+"""A model that a laptop CPU trains in hours and plays in real time: DINOv2-S, and narrower everything."""
+
+from omg_jax.config import (
+    Config,
+    GaussianConfig,
+    LossConfig,
+    ModelConfig,
+    PlaneConfig,
+    PyramidConfig,
+    TrainConfig,
+    TransformerConfig,
+    UNetConfig,
+)
+
+CONFIG = Config(
+    name="small",
+    model=ModelConfig(
+        backbone="dinov2-s-derived",
+        backbone_size=224,
+        pyramid=PyramidConfig(projection_channels=(64, 96, 128, 128), width=64),
+        transformer=TransformerConfig(width=128, num_layers=2, num_heads=4, hidden=256, self_attention=False),
+        gaussians=GaussianConfig(hidden=64, level_scale=True, colour_skip=True),
+        plane=PlaneConfig(num_hidden=2, hidden=64, upsample=2, region="matte", along_ray=True, capacity=32768),
+        refiner=UNetConfig(),
+    ),
+    train=TrainConfig(
+        output="runs/small",
+        num_steps=20_000,
+        batch_size=1,
+        window=256,
+        learning_rate=5e-4,
+        adam_b1=0.9,
+        losses=LossConfig(perceptual_max_tap=4, perceptual_size=128),
+    ),
+)

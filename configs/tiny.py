@@ -1,0 +1,24 @@
+"""For tests: the small model, smaller, and a few steps."""
+
+import dataclasses
+
+from omg_jax.config import GaussianConfig, PlaneConfig, PyramidConfig, TransformerConfig, UNetConfig
+from omg_jax.configs import small
+
+CONFIG = dataclasses.replace(
+    small.CONFIG,
+    name="tiny",
+    model=dataclasses.replace(
+        small.CONFIG.model,
+        backbone_size=70,
+        pyramid=PyramidConfig(projection_channels=(8, 8, 16, 16), width=16),
+        transformer=TransformerConfig(width=16, num_layers=1, num_heads=2, hidden=32, self_attention=False),
+        gaussians=GaussianConfig(num_channels=8, hidden=16, level_scale=True, colour_skip=True),
+        plane=PlaneConfig(num_hidden=1, hidden=16, upsample=1, region="matte", along_ray=True, capacity=1600),
+        refiner=UNetConfig(widths=(8, 16)),
+        image_size=128,
+    ),
+    train=dataclasses.replace(
+        small.CONFIG.train, output="runs/tiny", num_steps=20, window=64, checkpoint_every=10, picture_every=20
+    ),
+)

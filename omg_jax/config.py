@@ -1,0 +1,125 @@
+"""Every option of the package, once: frozen dataclasses. Named presets stand in configs/."""
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class PyramidConfig:
+    """The convolutional feature pyramid over the backbone's four taps (DPT-like)."""
+
+    projection_channels: tuple[int, int, int, int] = (256, 512, 1024, 1024)  # of each tap's 1x1 projection, finest first
+    width: int = 256  # channels of every fused level and of F_local
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformerConfig:
+    """The decoder that turns one learned query per head vertex into F_global."""
+
+    width: int = 256  # channels of a query
+    num_layers: int = 2
+    num_heads: int = 8
+    hidden: int = 1024  # channels inside the feed-forward block
+    self_attention: bool = True  # attention among the queries, as in the authors' release
+
+
+@dataclasses.dataclass(frozen=True)
+class GaussianConfig:
+    """Activations of the Gaussian heads. Lengths are world units (5 x metre)."""
+
+    num_channels: int = 32  # splatted feature channels; the first three are the coarse RGB colour
+    hidden: int = 128  # channels of the hidden layer of every attribute MLP
+    max_scale: float = 0.05  # a standard deviation is max_scale * sigmoid(x)
+    max_offset: float = 0.25  # a vertex offset is max_offset * tanh(x)
+    level_scale: bool = False  # adds a learned scale per level, started from the mesh's vertex spacing
+    colour_skip: bool = False  # blends in the photo's own colour where a point is visible, by a learned gate
+
+
+@dataclasses.dataclass(frozen=True)
+class PlaneConfig:
+    """The branch for what the head mesh does not cover: Gaussians on an image-aligned plane (Eqs. 9-11)."""
+
+    num_hidden: int = 3  # 3x3 convolutions before the 1x1 output
+    hidden: int = 128  # channels of each
+    upsample: int = 1  # plane points per feature pixel, along each axis
+    region: Literal["bottom", "matte"] = "bottom"  # outside the head mesh: the matte's bottom quarter (paper), or all of it
+    along_ray: bool = False  # move points along their own viewing ray rather than along the view axis
+    capacity: int = 16384  # points kept in an avatar: the most opaque; the rest is reported
+
+
+@dataclasses.dataclass(frozen=True)
+class UNetConfig:
+    """The light refiner of the small preset: a residual UNet on the splatted features."""
+
+    widths: tuple[int, ...] = (16, 32, 64, 96)  # channels per resolution, full resolution first
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """One OMG-Avatar model. Defaults: the paper's; ``compat="release"`` reproduces the authors' released choices."""
+
+    backbone: Literal["dinov2-s-derived", "dinov2-small", "dinov2-base", "dinov2-large"] = "dinov2-base"
+    backbone_size: int = 518  # pixels; the source is resized to this before the backbone. A multiple of 14
+    pyramid: PyramidConfig = PyramidConfig()
+    transformer: TransformerConfig = TransformerConfig()
+    gaussians: GaussianConfig = GaussianConfig()
+    plane: PlaneConfig = PlaneConfig()
+    refiner: UNetConfig | None = None  # None: the paper's StyleUNet
+    num_levels: int = 2  # subdivisions
+    subdivision: Literal["midpoint", "loop"] = "midpoint"
+    visibility_tolerance: float = 0.02  # world units; Eq. 5
+    image_size: int = 512  # pixels, square
+    compat: Literal["paper", "release"] = "paper"
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Weights of Eq. 12, and what the perceptual term sees."""
+
+    l2: float = 10.0
+    ssim: float = 1.0
+    perceptual: float = 0.1
+    offset: float = 0.1
+    perceptual_net: Literal["lpips-vgg16", "lpips-alexnet"] = "lpips-vgg16"
+    perceptual_max_tap: int = 5  # deepest of the network's five taps that is compared
+    perceptual_size: int = 0  # pixels; side of the random crop it sees, 0 for the whole picture
+
+
+@dataclasses.dataclass(frozen=True)
+class CurriculumConfig:
+    """Which level of detail a step trains (supplement 8.2): 0, then 1, then a random level, as shares of all steps."""
+
+    level_0_until: float = 0.1
+    level_1_until: float = 0.3
+    random_shares: tuple[float, float, float] = (0.1, 0.2, 0.7)  # of levels 0, 1, 2 afterwards
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """Optimisation and bookkeeping of one run."""
+
+    data: str = ""  # folder of clips (see omg_jax.data.clips)
+    output: str = "runs/default"  # folder of checkpoints, logs and pictures
+    seed: int = 0
+    num_steps: int = 574_697
+    batch_size: int = 8
+    window: int = 512  # pixels; side of the target window that is rendered and compared
+    learning_rate: float = 1e-4  # inferred: the paper's value is not known
+    final_learning_rate_factor: float = 0.1  # linear decay to this share
+    adam_b1: float = 0.0
+    adam_b2: float = 0.99
+    checkpoint_every: int = 1000  # steps
+    picture_every: int = 500  # steps
+    log_every: int = 10  # steps
+    curriculum: CurriculumConfig = CurriculumConfig()
+    losses: LossConfig = LossConfig()
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A model and how to train it."""
+
+    name: str
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    head: str = "arkit"  # "arkit", or "flame:PATH"
