@@ -1,0 +1,43 @@
+"""What the commands print: progress and notes on stderr, results on stdout."""
+
+import json
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+console = Console(stderr=True, highlight=False)
+
+
+def report(result: dict, *, as_json: bool) -> None:
+    """Prints a command's result on stdout: one JSON object, or one "name: value" line for each entry."""
+    if as_json:
+        sys.stdout.write(json.dumps(result) + "\n")
+        return
+    for name, value in result.items():
+        sys.stdout.write(f"{name.replace('_', ' ')}: {readable(value)}\n")
+
+
+def readable(value: object) -> str:
+    """A result's value as a person reads it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {readable(entry)}" for name, entry in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(readable(entry) for entry in value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "yes" if value is True else "no" if value is False else "-" if value is None else str(value)
+
+
+def progress_bar() -> Progress:
+    """A progress display for long work, on stderr."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+    )
+
+
+def tracked(items: Iterable, description: str, total: int) -> Iterable:
+    """Yields the items behind a progress bar."""
+    with progress_bar() as progress:
+        yield from progress.track(items, total=total, description=description)
