@@ -21,7 +21,7 @@ NUM_BODY_VERTICES = 13380
 
 
 class ObjMesh(NamedTuple):
-    """A mesh of triangles and quads. A triangle has -1 as its fourth entry; face_uvs is -1 where the file gives no uv."""
+    """A mesh of triangles and quads. A triangle has -1 as its fourth entry; face_uvs is -1 where there is no uv."""
 
     vertices: Float[np.ndarray, "v 3"]
     uvs: Float[np.ndarray, "t 2"]
@@ -72,7 +72,7 @@ class Proxy(NamedTuple):
 
 
 class Material(NamedTuple):
-    """What a renderer needs of an .mhmat file: paths of the textures it names (None when absent) and the diffuse tint."""
+    """What a renderer needs of an .mhmat file: paths of its textures (None when absent) and the diffuse tint."""
 
     name: str
     diffuse_texture: Path | None
@@ -276,7 +276,7 @@ class Makehuman:
     def __init__(self, root: str | Path):
         self.root = Path(root)
         if not (self.root / "3dobjs" / "base.obj").is_file():
-            raise ValueError(f"{root} is no MakeHuman asset folder: 3dobjs/base.obj is missing; give the folder above 3dobjs")
+            raise ValueError(f"{root} has no 3dobjs/base.obj; expected the folder of MakeHuman's assets that holds 3dobjs")
         self.target = lru_cache(maxsize=None)(self._load_target)
 
     @cached_property
