@@ -108,6 +108,11 @@ class TrainConfig:
     final_learning_rate_factor: float = 0.1  # linear decay to this share
     adam_b1: float = 0.0
     adam_b2: float = 0.99
+    max_gradient_norm: float = 1.0  # gradients are scaled down to this global norm
+    ema_decay: float = 0.999  # of the running mean of the weights, which is what is exported
+    init_weights: str = ""  # weights file to start from; ignored when there is a checkpoint to resume from
+    loader_threads: int = 2  # threads that decode frames; the batches do not depend on their number
+    token_cache_mb: int = 1024  # memory for the frozen backbone's tokens of source frames
     checkpoint_every: int = 1000  # steps
     picture_every: int = 500  # steps
     log_every: int = 10  # steps
