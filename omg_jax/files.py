@@ -11,8 +11,8 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` (same suffix): it takes its place when the block ends well, else it is removed.
 
-    Missing parent folders are made. Both paths lie in one folder, so the rename is atomic: a reader sees the old file or
-    the new one, never a part. ValueError where the folder cannot be written.
+    Missing parent folders are made. Both paths lie in one folder, so the rename is atomic: a reader sees the old file
+    or the new one, never a part. ValueError where the folder cannot be written.
     """
     path = Path(path)
     try:

@@ -1,0 +1,58 @@
+# make test, make demo: each does all the set-up it needs on a fresh machine; the second call starts at once.
+# Choose an interpreter (3.11 or newer) with: make test PYTHON=/path/to/python3.12
+
+.DELETE_ON_ERROR:
+.PHONY: help setup test demo parity lint bench gpu-check clean
+
+# The first that runs and is new enough; a version manager's placeholder that only prints an error is passed over.
+is_new_enough = $(1) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
+	if $(call is_new_enough,$$p); then echo $$p; break; fi; done)
+VENV ?= .venv
+EXTRAS := tracking,video,test
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+NATIVE_SOURCES := $(shell find kernels -name '*.cc' -o -name '*.h' -o -name '*.cu')
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## a virtual environment with the package and its native kernels
+
+$(STAMP): pyproject.toml setup.py $(NATIVE_SOURCES)
+	@$(call is_new_enough,$(PYTHON)) || { echo "make: Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
+	touch $@
+
+test: $(STAMP) ## the whole test suite
+	$(BIN)/python -m pytest
+
+demo: $(STAMP) ## photo -> avatar -> reenactment at three levels, written to demo/
+	$(BIN)/omg demo --output demo
+
+# Comparisons that need torch are made once, in an environment of their own; the tests read the .npz files they leave.
+parity: $(STAMP) ## remake the reference values of tests/parity (installs torch for the CPU)
+	test -x $(VENV)-parity/bin/python || $(PYTHON) -m venv $(VENV)-parity
+	$(VENV)-parity/bin/python -m pip install --quiet --disable-pip-version-check -r tests/parity/requirements.txt
+	for script in tests/parity/make_*.py; do echo "$$script"; $(VENV)-parity/bin/python "$$script" || exit 1; done
+	$(BIN)/python -m pytest tests/parity
+
+lint: $(STAMP) ## ruff
+	$(BIN)/ruff check .
+
+bench: $(STAMP) ## rasterizer timings on this machine
+	$(BIN)/omg bench rasterizer
+
+# Runs from the tree with the machine's own Python, so that it works on GPU images without an environment of ours.
+gpu-check: ## native build in place, then tests/gpu on this machine's GPU
+	@if ! $(PYTHON) -c 'import jax; jax.devices("gpu")' >/dev/null 2>&1; then \
+		echo "gpu-check: skipped, jax finds no GPU for $(PYTHON)"; \
+	elif [ ! -d tests/gpu ]; then \
+		echo "gpu-check: skipped, this version has no GPU kernels yet (tests/gpu is missing)"; \
+	else \
+		$(PYTHON) setup.py --quiet build_ext --inplace && $(PYTHON) -m pytest tests/gpu; \
+	fi
+
+clean: ## what the commands above made, downloads excepted
+	rm -rf $(VENV) $(VENV)-parity build demo omg_jax.egg-info omg_jax/_native*.so
