@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from omg_jax.config import GaussianConfig, PlaneConfig, PyramidConfig, TransformerConfig, UNetConfig
+from omg_jax.config import GaussianConfig, PlaneConfig, TransformerConfig, UNetConfig
 from omg_jax.configs import small
 
 CONFIG = dataclasses.replace(
@@ -11,9 +11,10 @@ CONFIG = dataclasses.replace(
     model=dataclasses.replace(
         small.CONFIG.model,
         backbone_size=70,
-        pyramid=PyramidConfig(projection_channels=(8, 8, 16, 16), width=16),
-        transformer=TransformerConfig(width=16, num_layers=1, num_heads=2, hidden=32, self_attention=False),
-        gaussians=GaussianConfig(num_channels=8, hidden=16, level_scale=True, colour_skip=True),
+        width=16,
+        pyramid_channels=(8, 8, 16, 16),
+        transformer=TransformerConfig(num_layers=1, num_heads=2, hidden=32, self_attention=False),
+        gaussians=GaussianConfig(num_channels=8, hidden=16, opaque_start=True, colour_skip=True),
         plane=PlaneConfig(num_hidden=1, hidden=16, upsample=1, region="matte", along_ray=True, capacity=1600),
         refiner=UNetConfig(widths=(8, 16)),
         image_size=128,

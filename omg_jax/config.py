@@ -5,18 +5,9 @@ from typing import Literal
 
 
 @dataclasses.dataclass(frozen=True)
-class PyramidConfig:
-    """The convolutional feature pyramid over the backbone's four taps (DPT-like)."""
-
-    projection_channels: tuple[int, int, int, int] = (256, 512, 1024, 1024)  # of each tap's 1x1 projection, finest first
-    width: int = 256  # channels of every fused level and of F_local
-
-
-@dataclasses.dataclass(frozen=True)
 class TransformerConfig:
     """The decoder that turns one learned query per head vertex into F_global."""
 
-    width: int = 256  # channels of a query
     num_layers: int = 2
     num_heads: int = 8
     hidden: int = 1024  # channels inside the feed-forward block
@@ -25,13 +16,13 @@ class TransformerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class GaussianConfig:
-    """Activations of the Gaussian heads. Lengths are world units (5 x metre)."""
+    """The attribute heads of the Gaussians on the mesh. Lengths are world units (5 x metre)."""
 
     num_channels: int = 32  # splatted feature channels; the first three are the coarse RGB colour
     hidden: int = 128  # channels of the hidden layer of every attribute MLP
     max_scale: float = 0.05  # a standard deviation is max_scale * sigmoid(x)
     max_offset: float = 0.25  # a vertex offset is max_offset * tanh(x)
-    level_scale: bool = False  # adds a learned scale per level, started from the mesh's vertex spacing
+    opaque_start: bool = False  # start nearly opaque, at the mesh's vertex spacing, with a learned scale per level
     colour_skip: bool = False  # blends in the photo's own colour where a point is visible, by a learned gate
 
 
@@ -42,7 +33,7 @@ class PlaneConfig:
     num_hidden: int = 3  # 3x3 convolutions before the 1x1 output
     hidden: int = 128  # channels of each
     upsample: int = 1  # plane points per feature pixel, along each axis
-    region: Literal["bottom", "matte"] = "bottom"  # outside the head mesh: the matte's bottom quarter (paper), or all of it
+    region: Literal["bottom", "matte"] = "bottom"  # the matte outside the head: its bottom quarter (paper), or all of it
     along_ray: bool = False  # move points along their own viewing ray rather than along the view axis
     capacity: int = 16384  # points kept in an avatar: the most opaque; the rest is reported
 
@@ -60,7 +51,8 @@ class ModelConfig:
 
     backbone: Literal["dinov2-s-derived", "dinov2-small", "dinov2-base", "dinov2-large"] = "dinov2-base"
     backbone_size: int = 518  # pixels; the source is resized to this before the backbone. A multiple of 14
-    pyramid: PyramidConfig = PyramidConfig()
+    width: int = 256  # channels of F_local, F_global and the transformer's queries
+    pyramid_channels: tuple[int, int, int, int] = (256, 512, 1024, 1024)  # of each tap's 1x1 projection, finest first
     transformer: TransformerConfig = TransformerConfig()
     gaussians: GaussianConfig = GaussianConfig()
     plane: PlaneConfig = PlaneConfig()
