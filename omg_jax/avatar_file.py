@@ -14,23 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from omg_jax.files import replacing
-from omg_jax.types import Camera, Gaussians
+from omg_jax.types import Camera, Gaussians, HeadGaussians
 
 FORMAT = "omg-avatar"
 FORMAT_VERSION = 1
 NUM_LEVELS = 3
-
-
-class HeadGaussians(NamedTuple):
-    """The attributes of the Gaussians that sit on the vertices of one level: row i belongs to vertex i.
-
-    Units and ranges as in types.Gaussians. There are no means: a motion frame's vertices are the means.
-    """
-
-    quats: Float[Array, "n 4"]
-    scales: Float[Array, "n 3"]
-    opacities: Float[Array, " n"]
-    features: Float[Array, "n c"]
 
 
 class AvatarMeta(NamedTuple):

@@ -33,7 +33,7 @@ class PlaneConfig:
     num_hidden: int = 3  # 3x3 convolutions before the 1x1 output
     hidden: int = 128  # channels of each
     upsample: int = 1  # plane points per feature pixel, along each axis
-    region: Literal["bottom", "matte"] = "bottom"  # the matte outside the head: its bottom quarter (paper), or all of it
+    region: Literal["bottom", "matte"] = "bottom"  # of the matte outside the head: bottom quarter (paper), or all
     along_ray: bool = False  # move points along their own viewing ray rather than along the view axis
     capacity: int = 16384  # points kept in an avatar: the most opaque; the rest is reported
 

@@ -23,11 +23,23 @@ class Camera(NamedTuple):
 class Gaussians(NamedTuple):
     """Anisotropic 3D Gaussians, every attribute after its activation.
 
-    means in world units; quats (w, x, y, z), of unit length; scales are standard deviations in world units; opacities in
-    [0, 1]; features are blended as they are (the first three channels are the coarse RGB colour, in [0, 1]).
+    means in world units; quats (w, x, y, z), of unit length; scales are standard deviations in world units; opacities
+    in [0, 1]; features are blended as they are (the first three channels are the coarse RGB colour, in [0, 1]).
     """
 
     means: Float[Array, "*b n 3"]
+    quats: Float[Array, "*b n 4"]
+    scales: Float[Array, "*b n 3"]
+    opacities: Float[Array, "*b n"]
+    features: Float[Array, "*b n c"]
+
+
+class HeadGaussians(NamedTuple):
+    """The attributes of the Gaussians that sit on the vertices of one level: row i belongs to vertex i.
+
+    Units and ranges as in Gaussians. There are no means: a motion frame's vertices are the means.
+    """
+
     quats: Float[Array, "*b n 4"]
     scales: Float[Array, "*b n 3"]
     opacities: Float[Array, "*b n"]
@@ -52,8 +64,8 @@ class HeadParams(NamedTuple):
 class RenderStats(NamedTuple):
     """What a rasterization did with its Gaussians, per image.
 
-    num_visible: Gaussians that touch at least one tile; num_instances: (Gaussian, tile) pairs; num_overflowed: pairs that
-    did not fit a fixed capacity and were dropped (always 0 on the CPU).
+    num_visible: Gaussians that touch at least one tile; num_instances: (Gaussian, tile) pairs; num_overflowed: pairs
+    that did not fit a fixed capacity and were dropped (always 0 on the CPU).
     """
 
     num_visible: Int[Array, "*b"]
@@ -62,7 +74,7 @@ class RenderStats(NamedTuple):
 
 
 class RenderOutput(NamedTuple):
-    """A rendered picture: blended features, alpha in [0, 1], depth = sum of weight x camera z (not divided by alpha)."""
+    """A rendered picture: blended features, alpha in [0, 1], depth = sum of weight x camera z (not over alpha)."""
 
     features: Float[Array, "*b h w c"]
     alpha: Float[Array, "*b h w"]
@@ -74,7 +86,7 @@ class PairBatch(NamedTuple):
     """A training batch: a source frame and a driving frame of the same clip; the driving frame is the target.
 
     Images are on a black background (multiplied by their matte). The source is a whole square portrait; the target may
-    be a window of one, with target_camera cropped to it. source_tokens are the frozen backbone's four taps for the source.
+    be a window of one, with target_camera cropped to it. source_tokens are the frozen backbone's taps of the source.
     """
 
     source_image: Float[Array, "b h w 3"]
