@@ -1,0 +1,196 @@
+"""Reads a user's own FLAME model file (2020 or 2023; the licence forbids shipping one), running nothing it holds.
+
+A FLAME pickle was written by Python 2 with numpy, scipy.sparse and chumpy arrays. Unpickling may call any importable
+object, so the reader here admits exactly those array classes, the latter two by small stand-ins, and refuses every
+other name.
+"""
+
+import codecs
+import pickle
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+
+from omg_jax.head.model import JOINT_PARENTS, NUM_JOINTS, NUM_POSE_FEATURES, HeadModel
+
+WORLD_UNITS_PER_METRE = 5.0
+NUM_SHAPE = 300
+NUM_EXPRESSION = 100
+FIELDS = ("v_template", "shapedirs", "posedirs", "J_regressor", "kintree_table", "weights", "f")
+
+
+def load_flame(path: str | Path) -> HeadModel:
+    """Reads a FLAME .pkl, or an .npz of the same fields, into world units (metres x 5). The model has no landmarks.
+
+    Raises:
+        ValueError: the file is missing or damaged, holds a class other than arrays, or its arrays are not FLAME's.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(
+            f"FLAME model {path} does not exist; expected a .pkl as FLAME's site offers it, or an .npz of it"
+        )
+    fields = _read_npz(path) if path.suffix == ".npz" else _read_pickle(path)
+    missing = [name for name in FIELDS if name not in fields]
+    if missing:
+        raise ValueError(f"{path.name} is no FLAME model: it lacks {', '.join(missing)} (expected {', '.join(FIELDS)})")
+    arrays = {name: _dense(fields[name]) for name in FIELDS}
+    _check_shapes(path, arrays)
+    return _to_model(arrays)
+
+
+def _read_npz(path: Path) -> dict:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path.name} cannot be read as an .npz of plain arrays ({error})") from error
+
+
+def _read_pickle(path: Path) -> dict:
+    with path.open("rb") as file:
+        try:
+            fields = _ArrayUnpickler(file, encoding="latin1").load()
+        except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError) as error:
+            if isinstance(error, _ForeignClassError):
+                raise ValueError(f"{path.name} is refused: {error}") from error
+            raise ValueError(f"{path.name} is no readable pickle of arrays ({error}); is the file complete?") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f"{path.name} is no FLAME model: expected a dict of arrays, got {type(fields).__name__}")
+    return fields
+
+
+class _ForeignClassError(pickle.UnpicklingError):
+    """The pickle names something that is not an array."""
+
+
+class _StoredObject:
+    """Holds the state of a pickled object of a class that is not imported."""
+
+    state: dict
+
+    def __setstate__(self, state):
+        self.state = state
+
+
+class _ChumpyArray(_StoredObject):
+    """A chumpy array: its value stands under 'x'."""
+
+    def dense(self) -> np.ndarray:
+        return np.asarray(self.state["x"])
+
+
+class _CscMatrix(_StoredObject):
+    """A scipy.sparse matrix, compressed by columns."""
+
+    compressed = scipy.sparse.csc_matrix
+
+    def dense(self) -> np.ndarray:
+        shape = self.state["_shape"] if "_shape" in self.state else self.state["shape"]
+        parts = (self.state["data"], self.state["indices"], self.state["indptr"])
+        return self.compressed(parts, shape=shape).toarray()
+
+
+class _CsrMatrix(_CscMatrix):
+    """A scipy.sparse matrix, compressed by rows."""
+
+    compressed = scipy.sparse.csr_matrix
+
+
+def _rebuild(cls, base, state):
+    """Stands for copyreg._reconstructor, which Python 2 wrote for plain objects."""
+    if not issubclass(cls, _StoredObject):
+        raise _ForeignClassError(f"it rebuilds an object of class {cls.__name__}, which is not an array")
+    return cls()
+
+
+_ADMITTED = {
+    ("numpy._core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
+    ("numpy._core.multiarray", "scalar"): np._core.multiarray.scalar,
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): codecs.encode,
+    ("copyreg", "_reconstructor"): _rebuild,
+    ("builtins", "object"): object,
+    ("builtins", "set"): set,
+    ("chumpy.ch", "Ch"): _ChumpyArray,
+    ("scipy.sparse", "csc_matrix"): _CscMatrix,
+    ("scipy.sparse", "csr_matrix"): _CsrMatrix,
+}
+# The same objects under the module names of older releases.
+_MODULES = {
+    "numpy.core.multiarray": "numpy._core.multiarray",
+    "numpy.core._multiarray_umath": "numpy._core.multiarray",
+    "copy_reg": "copyreg",
+    "__builtin__": "builtins",
+    "scipy.sparse.csc": "scipy.sparse",
+    "scipy.sparse.csr": "scipy.sparse",
+    "scipy.sparse._csc": "scipy.sparse",
+    "scipy.sparse._csr": "scipy.sparse",
+}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """An unpickler that knows arrays and nothing else."""
+
+    def find_class(self, module, name):
+        admitted = _ADMITTED.get((_MODULES.get(module, module), name))
+        if admitted is None:
+            raise _ForeignClassError(
+                f"it holds {module}.{name}; a FLAME file needs only numpy, scipy.sparse and chumpy arrays, and "
+                "loading anything else could run code"
+            )
+        return admitted
+
+
+def _dense(value) -> np.ndarray:
+    if isinstance(value, _StoredObject):
+        return value.dense()
+    return value.toarray() if scipy.sparse.issparse(value) else np.asarray(value)
+
+
+def _check_shapes(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    count = arrays["v_template"].shape[0] if arrays["v_template"].ndim == 2 else -1
+    expected = {
+        "v_template": (count, 3),
+        "shapedirs": (count, 3, NUM_SHAPE + NUM_EXPRESSION),
+        "posedirs": (count, 3, NUM_POSE_FEATURES),
+        "J_regressor": (NUM_JOINTS, count),
+        "kintree_table": (2, NUM_JOINTS),
+        "weights": (count, NUM_JOINTS),
+    }
+    for name, shape in expected.items():
+        if arrays[name].shape != shape:
+            raise ValueError(
+                f"{path.name} is no FLAME 2020 or 2023 model: expected {name} of shape {shape}, "
+                f"got {arrays[name].shape}"
+            )
+    parents = arrays["kintree_table"][0].astype(np.int64).astype(np.int32)
+    if tuple(parents[1:]) != JOINT_PARENTS[1:]:
+        raise ValueError(
+            f"{path.name} is no FLAME model: expected joint parents {JOINT_PARENTS}, got {parents.tolist()}"
+        )
+    faces = arrays["f"]
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.min() < 0 or faces.max() >= count:
+        raise ValueError(f"{path.name}: expected triangles over {count} vertices, got faces of shape {faces.shape}")
+
+
+def _to_model(arrays: dict[str, np.ndarray]) -> HeadModel:
+    def world(values: np.ndarray) -> jnp.ndarray:
+        return jnp.asarray(np.asarray(values, np.float64) * WORLD_UNITS_PER_METRE, jnp.float32)
+
+    directions = arrays["shapedirs"]
+    return HeadModel(
+        template=world(arrays["v_template"]),
+        shape_basis=world(directions[..., :NUM_SHAPE]),
+        expression_basis=world(directions[..., NUM_SHAPE:]),
+        pose_correctives=world(np.moveaxis(np.asarray(arrays["posedirs"]), 2, 0)),
+        joint_regressor=jnp.asarray(arrays["J_regressor"], jnp.float32),
+        skinning_weights=jnp.asarray(arrays["weights"], jnp.float32),
+        parents=jnp.asarray(JOINT_PARENTS, jnp.int32),
+        faces=jnp.asarray(arrays["f"].astype(np.int32)),
+        landmark_faces=jnp.zeros((0,), jnp.int32),
+        landmark_barycentrics=jnp.zeros((0, 3), jnp.float32),
+    )
