@@ -2,9 +2,10 @@
 
 Names of the arrays: ``level0.quats`` ... ``level2.features``, ``plane.means`` ... ``plane.features``, ``shape_params``,
 ``vertex_offsets``, ``source_camera.world_to_camera``, ``source_camera.intrinsics``; all float32. The header's metadata
-holds ``format`` (always "omg-avatar") and the fields of AvatarMeta as text.
+has one entry, ``omg-avatar``: a JSON object with the fields of AvatarMeta.
 """
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from safetensors.numpy import save_file
 from omg_jax.files import replacing
 from omg_jax.types import Camera, Gaussians, HeadGaussians
 
-FORMAT = "omg-avatar"
+METADATA_KEY = "omg-avatar"
 FORMAT_VERSION = 1
 NUM_LEVELS = 3
 
@@ -55,7 +56,8 @@ class Avatar(NamedTuple):
 def save_avatar(path: Path, avatar: Avatar) -> None:
     """Writes an avatar file. It appears by rename: an interrupted save leaves an older file as it was."""
     arrays = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in named_arrays(avatar).items()}
-    metadata = {"format": FORMAT, **{name: str(value) for name, value in avatar.meta._asdict().items()}}
+    # One entry: safetensors writes several in no fixed order, and equal avatars must be equal files.
+    metadata = {METADATA_KEY: json.dumps(avatar.meta._asdict())}
     with replacing(Path(path)) as temporary:
         save_file(arrays, temporary, metadata=metadata)
 
@@ -104,21 +106,22 @@ def fields_of(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarra
 
 def read_meta(path: Path, metadata: dict[str, str]) -> AvatarMeta:
     """AvatarMeta from a file's metadata; ValueError for a foreign file or another format version."""
-    if metadata.get("format") != FORMAT:
+    if METADATA_KEY not in metadata:
         raise ValueError(
-            f"{path} is a safetensors file but no avatar: its metadata lacks format={FORMAT}; "
+            f"{path} is a safetensors file but no avatar: its metadata lacks {METADATA_KEY!r}; "
             f"make an avatar with: omg reconstruct PHOTO -o avatar.omg"
         )
-    version = metadata.get("format_version")
-    if version != str(FORMAT_VERSION):
+    fields = json.loads(metadata[METADATA_KEY])
+    version = fields.get("format_version")
+    if version != FORMAT_VERSION:
         raise ValueError(
             f"{path} has avatar format version {version}, this program reads version {FORMAT_VERSION}; "
             f"make the avatar again from its photo"
         )
-    missing = [name for name in AvatarMeta._fields if name not in metadata]
+    missing = [name for name in AvatarMeta._fields if name not in fields]
     if missing:
         raise ValueError(f"{path} lacks {', '.join(missing)} in its metadata; make the avatar again from its photo")
-    return AvatarMeta(**{name: metadata[name] for name in AvatarMeta._fields} | {"format_version": FORMAT_VERSION})
+    return AvatarMeta(**{name: fields[name] for name in AvatarMeta._fields})
 
 
 def check_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -140,9 +143,10 @@ def check_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 def expected_shapes() -> dict[str, tuple[int | str, ...]]:
     """The shape of each array of an avatar file; a letter stands for a size that several arrays share."""
     widths = {"means": (3,), "quats": (4,), "scales": (3,), "opacities": (), "features": ("c",)}
-    shapes = {f"plane.{name}": ("p", *widths[name]) for name in Gaussians._fields}
+    shapes = {}
     for k in range(NUM_LEVELS):
         shapes |= {f"level{k}.{name}": (f"n{k}", *widths[name]) for name in HeadGaussians._fields}
+    shapes |= {f"plane.{name}": ("p", *widths[name]) for name in Gaussians._fields}
     shapes |= {"shape_params": ("s",), "vertex_offsets": ("n0", 3)}
     return shapes | {"source_camera.world_to_camera": (4, 4), "source_camera.intrinsics": (3, 3)}
 

@@ -1,9 +1,11 @@
 """Pictures to an mp4 file, and pictures side by side with captions."""
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 
-import imageio.v2 as imageio
+import imageio_ffmpeg
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
@@ -15,25 +17,35 @@ X264_QUALITY = 8  # of 10; visually lossless for faces at about 2 Mbit/s and 512
 
 
 def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: float) -> int:
-    """Writes RGB frames of one even size to an H.264 mp4 and returns their number. The file appears by rename.
+    """Writes RGB frames of one size to an H.264 mp4 and returns their number. The file appears by rename.
 
-    ValueError where there is no frame, or a name does not end in .mp4.
+    Odd sizes are stretched by a pixel: 4:2:0 colour needs even ones. ValueError where there is no frame, where frames
+    differ in size, or where the name does not end in .mp4.
     """
     path = Path(path)
     if path.suffix != ".mp4":
         raise ValueError(f"a video's name must end in .mp4, got {path}")
-    count = 0
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        raise ValueError(f"no frame to write to {path}: the motion is empty; track a longer driver")
+    height, width, _ = first.shape
     with replacing(path) as temporary:
-        # macro_block_size 2: H.264 with 4:2:0 colour needs even sizes, and nothing more.
-        with imageio.get_writer(
-            temporary, format="FFMPEG", fps=fps, codec="libx264", quality=X264_QUALITY, macro_block_size=2
-        ) as writer:
-            for frame in frames:
-                writer.append_data(frame)
-                count += 1
-        if count == 0:
-            raise ValueError(f"no frame to write to {path}: the motion is empty; track a longer driver")
-    return count
+        encoder = imageio_ffmpeg.write_frames(
+            temporary, (width, height), fps=fps, codec="libx264", quality=X264_QUALITY, macro_block_size=2
+        )
+        # The encoder must end before the temporary file is renamed or removed, or it would write it anew.
+        with closing(encoder):
+            encoder.send(None)
+            return sum(send_frame(encoder, frame, first.shape) for frame in itertools.chain([first], frames))
+
+
+def send_frame(encoder: Generator, frame: UInt8[np.ndarray, "h w 3"], shape: tuple[int, ...]) -> int:
+    """Hands one frame to the encoder and returns 1; ValueError where its shape is not the first frame's."""
+    if frame.shape != shape:
+        raise ValueError(f"frames of one video must have one size, got {list(frame.shape)} after {list(shape)}")
+    encoder.send(np.ascontiguousarray(frame))
+    return 1
 
 
 def write_picture(path: Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:
