@@ -1,7 +1,7 @@
 """Pictures to an mp4 file, and pictures side by side with captions."""
 
 import itertools
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -37,15 +37,14 @@ def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: f
         # The encoder must end before the temporary file is renamed or removed, or it would write it anew.
         with closing(encoder):
             encoder.send(None)
-            return sum(send_frame(encoder, frame, first.shape) for frame in itertools.chain([first], frames))
-
-
-def send_frame(encoder: Generator, frame: UInt8[np.ndarray, "h w 3"], shape: tuple[int, ...]) -> int:
-    """Hands one frame to the encoder and returns 1; ValueError where its shape is not the first frame's."""
-    if frame.shape != shape:
-        raise ValueError(f"frames of one video must have one size, got {list(frame.shape)} after {list(shape)}")
-    encoder.send(np.ascontiguousarray(frame))
-    return 1
+            count = 0
+            for frame in itertools.chain([first], frames):
+                if frame.shape != first.shape:
+                    sizes = f"{list(frame.shape)} after {list(first.shape)}"
+                    raise ValueError(f"frames of one video must have one size, got {sizes}")
+                encoder.send(np.ascontiguousarray(frame))
+                count += 1
+    return count
 
 
 def write_picture(path: Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:
