@@ -1,0 +1,178 @@
+"""The whole network: build an avatar from one photo, play it with the motion of another."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float
+
+from omg_jax.config import ModelConfig
+from omg_jax.geometry.camera import camera_centre, camera_forward, scale_camera, world_to_pixels
+from omg_jax.geometry.normals import vertex_normals
+from omg_jax.geometry.subdivision import build_subdivision
+from omg_jax.geometry.visibility import zbuffer
+from omg_jax.head.model import HeadModel, head_vertices
+from omg_jax.models.dinov2 import PATCH_SIZE
+from omg_jax.models.embedding import harmonic_embedding
+from omg_jax.models.gaussian_heads import GaussianHeads, OffsetHead
+from omg_jax.models.pyramid import FEATURES_PER_TOKEN, FeaturePyramid
+from omg_jax.models.resize import resize_image
+from omg_jax.models.sampling import VisibilityFusion, sample_bilinear
+from omg_jax.models.shoulder import PlaneHead, shoulder_mask
+from omg_jax.models.state import Constant
+from omg_jax.models.style_unet import StyleUNet
+from omg_jax.models.subdivide import HierarchicalSubdivision
+from omg_jax.models.transformer import GlobalTransformer
+from omg_jax.models.unet import UNetRefiner
+from omg_jax.splat.api import rasterize
+from omg_jax.types import Camera, Gaussians, HeadGaussians, HeadParams, PairBatch, PairOutput, RenderOutput
+
+TYPICAL_DISTANCE = 9.2  # world units from the camera to a portrait's head; only sets where the plane's scales start
+TOKEN_CHANNELS = {"dinov2-s-derived": 384, "dinov2-small": 384, "dinov2-base": 768, "dinov2-large": 1024}
+
+
+class Source(NamedTuple):
+    """A photo ready to be built from. image is on black; tokens are the frozen backbone's four taps."""
+
+    image: Float[Array, "b h w 3"]
+    matte: Float[Array, "b h w"]
+    tokens: tuple[Float[Array, "b t d"], ...]
+    params: HeadParams
+    camera: Camera
+
+
+class Reconstruction(NamedTuple):
+    """What build makes of a photo: Gaussians per built level, the plane's, and the learned offsets (world units)."""
+
+    levels: dict[int, HeadGaussians]
+    plane: Gaussians
+    vertex_offsets: Float[Array, "b v 3"]
+
+
+class OMG(nnx.Module):
+    """OMG-Avatar without its frozen backbone. Constants hold the head model and the subdivision of its mesh."""
+
+    def __init__(self, config: ModelConfig, head: HeadModel, *, rngs: nnx.Rngs):
+        self.config = config
+        self.head = Constant(jax.tree.map(jnp.asarray, head))
+        subdivision = build_subdivision(
+            np.asarray(head.faces), head.template.shape[0], config.num_levels, config.subdivision
+        )
+        width, gaussians = config.width, config.gaussians
+        token_channels = TOKEN_CHANNELS[config.backbone]
+        self.pyramid = FeaturePyramid(token_channels, config.pyramid_channels, width, rngs=rngs)
+        self.transformer = GlobalTransformer(
+            head.template.shape[0], token_channels, width, config.transformer, rngs=rngs
+        )
+        self.subdivide = HierarchicalSubdivision(
+            subdivision, width, with_mlp=config.compat == "paper", rngs=rngs
+        )
+        self.fusion = VisibilityFusion(config.image_size, config.visibility_tolerance, config.compat)
+        self.offset_head = OffsetHead(width, gaussians, rngs=rngs)
+        spacing = mean_edge_length(np.asarray(head.template), np.asarray(head.faces))
+        self.gaussian_heads = GaussianHeads(
+            width,
+            subdivision.num_vertices,
+            tuple(spacing / 2**k for k in range(config.num_levels + 1)),
+            gaussians,
+            config.compat,
+            rngs=rngs,
+        )
+        self.plane_size = FEATURES_PER_TOKEN * (config.backbone_size // PATCH_SIZE) * config.plane.upsample
+        self.plane_head = PlaneHead(
+            width,
+            config.plane,
+            gaussians,
+            2.0 * TYPICAL_DISTANCE / (12.0 * self.plane_size),
+            config.image_size,
+            config.compat,
+            rngs=rngs,
+        )
+        self.refiner = (
+            UNetRefiner(gaussians.num_channels, config.refiner, rngs=rngs)
+            if config.refiner is not None
+            else StyleUNet(gaussians.num_channels, rngs=rngs)
+        )
+
+    def build(self, source: Source, lods: tuple[int, ...]) -> Reconstruction:
+        """The photo's Gaussians at these levels of detail (Eqs. 1-11)."""
+        head, faces = self.head.get_value(), self.head.get_value().faces
+        direction = harmonic_embedding(camera_forward(source.camera))
+        local_map = self.pyramid(source.tokens, source.image)
+        global_features = self.transformer(source.tokens[-1])
+        offsets = self.offset_head(global_features, direction)
+        posed = head_vertices(head, source.params, offsets if self.config.compat == "paper" else None)
+        normals = vertex_normals(posed, faces)
+        features = self.subdivide.features(global_features)
+        levels = {}
+        for lod in lods:
+            vertices = self.subdivide.positions(posed, lod)
+            visibility = self.fusion.visibility(vertices, posed, faces, source.camera)
+            fused = self.fusion(features[lod], local_map, vertices, visibility, source.camera)
+            skip = None
+            if self.config.gaussians.colour_skip:
+                skip = photo_at_vertices(source, vertices, self.subdivide.positions(normals, lod), visibility)
+            levels[lod] = self.gaussian_heads(fused, direction, skip, lod)
+        mask = self.plane_mask(source, posed)
+        plane = self.plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
+        return Reconstruction(levels, plane, offsets)
+
+    def plane_mask(self, source: Source, posed: Float[Array, "b v 3"]) -> Float[Array, "b p p"]:
+        """Where plane Gaussians may stand."""
+        size = (self.plane_size, self.plane_size)
+        camera = scale_camera(source.camera, self.plane_size / self.config.image_size)
+        depth, _ = zbuffer(jax.lax.stop_gradient(posed), self.head.get_value().faces, camera, size)
+        matte = resize_image(source.matte[..., None], size)[..., 0]
+        return shoulder_mask(matte, depth, self.config.plane.region, self.config.compat)
+
+    def pose(
+        self, reconstruction: Reconstruction, shape_params: Float[Array, "b s"], params: HeadParams, lod: int
+    ) -> Gaussians:
+        """The Gaussians of a motion frame: only positions change. Plane first, head last, in the release's order."""
+        own = params._replace(shape_params=shape_params)
+        vertices = head_vertices(self.head.get_value(), own, reconstruction.vertex_offsets)
+        head = reconstruction.levels[lod]
+        head = Gaussians(self.subdivide.positions(vertices, lod), *head)
+        return Gaussians(*(jnp.concatenate(pair, axis=1) for pair in zip(reconstruction.plane, head, strict=True)))
+
+    def render(
+        self, gaussians: Gaussians, camera: Camera, image_size: tuple[int, int]
+    ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b h w 3"], RenderOutput]:
+        """(coarse RGB, refined RGB, what was splatted), on black."""
+        output = rasterize(gaussians, camera, image_size)
+        return output.features[..., :3], self.refiner(output.features), output
+
+    def forward_pair(self, batch: PairBatch, lod: int) -> PairOutput:
+        """Build from the source, play the target's motion, at one level of detail: what a training step compares."""
+        source = Source(
+            batch.source_image, batch.source_matte, batch.source_tokens, batch.source_params, batch.source_camera
+        )
+        reconstruction = self.build(source, (lod,))
+        gaussians = self.pose(reconstruction, batch.source_params.shape_params, batch.target_params, lod)
+        coarse, refined, output = self.render(gaussians, batch.target_camera, batch.target_image.shape[1:3])
+        return PairOutput(coarse, refined, output.alpha, output.depth, reconstruction.vertex_offsets)
+
+
+def build_model(config: ModelConfig, head: HeadModel, seed: int) -> OMG:
+    """A freshly initialised model."""
+    return OMG(config, head, rngs=nnx.Rngs(seed))
+
+
+def photo_at_vertices(
+    source: Source, vertices: Float[Array, "b n 3"], normals: Float[Array, "b n 3"], visibility: Array
+) -> Float[Array, "b n 6"]:
+    """The colour skip's inputs per vertex: photo and matte where visible, visibility, cosine of the angle of view."""
+    pixels, _ = world_to_pixels(source.camera, vertices)
+    visible = visibility[..., None].astype(vertices.dtype)
+    photo = jnp.concatenate([source.image, source.matte[..., None]], axis=-1)
+    to_camera = camera_centre(source.camera)[:, None, :] - vertices
+    cosine = jnp.sum(normals * to_camera, axis=-1, keepdims=True) / jnp.linalg.norm(to_camera, axis=-1, keepdims=True)
+    return jnp.concatenate([sample_bilinear(photo, pixels) * visible, visible, cosine], axis=-1)
+
+
+def mean_edge_length(template: np.ndarray, faces: np.ndarray) -> float:
+    """Mean length of the mesh's face edges (world units)."""
+    corners = template[faces]
+    return float(np.mean(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=-1)))

@@ -1,0 +1,148 @@
+"""The branch for shoulders and hair: Gaussians on an image-aligned plane through the head (Eqs. 9-11)."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from omg_jax.config import GaussianConfig, PlaneConfig
+from omg_jax.geometry.camera import camera_centre, camera_forward, focal_and_centre
+from omg_jax.models.embedding import EMBEDDING_SIZE
+from omg_jax.models.gaussian_heads import (
+    START_GATE_LOGIT,
+    START_OPACITY_LOGIT,
+    blend_photo,
+    scale_logit,
+    unit_quaternions,
+)
+from omg_jax.models.resize import resize_image
+from omg_jax.types import Camera, Gaussians
+
+MASK_BOTTOM_SHARE = 0.25  # of the picture's height: where the paper's shoulder mask lies
+START_DEPTH_LOGIT = -3.0
+
+
+def plane_points(
+    camera: Camera, image_size: int, size: int, compat: str
+) -> tuple[Float[Array, "b p 3"], Float[Array, "b p 3"]]:
+    """(points, rays): size x size points, row-major, on the plane that faces the camera and holds the world's origin.
+
+    A ray is the world vector from the camera to its point, over the point's camera depth, so that adding t rays adds
+    t to the depth and leaves the pixel. Points lie at pixel centres; the release puts them on an aligned-corner grid.
+    """
+    if compat == "release":
+        steps = jnp.linspace(0.0, float(image_size), size)
+    else:
+        steps = (jnp.arange(size) + 0.5) * (image_size / size)
+    pixels = jnp.stack(jnp.meshgrid(steps, steps, indexing="xy"), axis=-1).reshape(1, -1, 2)
+    focal, centre = focal_and_centre(camera.intrinsics)
+    in_camera = (pixels - centre[:, None, :]) / focal[:, None, :]
+    in_camera = jnp.concatenate([in_camera, jnp.ones_like(in_camera[..., :1])], axis=-1)
+    rays = jnp.matmul(in_camera, camera.world_to_camera[:, :3, :3], precision=jax.lax.Precision.HIGHEST)
+    origin = camera_centre(camera)
+    depth = jnp.abs(jnp.sum(origin * camera_forward(camera), axis=-1))
+    return origin[:, None, :] + depth[:, None, None] * rays, rays
+
+
+def shoulder_mask(
+    matte: Float[Array, "b p p"], head_depth: Float[Array, "b p p"], region: str, compat: str
+) -> Float[Array, "b p p"]:
+    """Where plane Gaussians may stand: the matte's bottom quarter, or all of it, outside the head mesh.
+
+    head_depth is the z-buffer of the source head, infinite outside. The release's rule (DESIGN D4) is everything but
+    the near half of the head.
+    """
+    covered = jnp.isfinite(head_depth)
+    if compat == "release":
+        low = jnp.min(jnp.where(covered, head_depth, jnp.inf), axis=(1, 2), keepdims=True)
+        high = jnp.max(jnp.where(covered, head_depth, -jnp.inf), axis=(1, 2), keepdims=True)
+        return 1.0 - (covered & (head_depth - low < 0.5 * (high - low)))
+    mask = jnp.where(covered, 0.0, matte)
+    if region == "matte":
+        return mask
+    row = jnp.arange(matte.shape[1])[:, None]
+    return jnp.where(row >= (1.0 - MASK_BOTTOM_SHARE) * matte.shape[1], mask, 0.0)
+
+
+class PlaneHead(nnx.Module):
+    """F_local -> one Gaussian per plane point: colour features, opacity, scale, rotation and depth."""
+
+    def __init__(
+        self,
+        width: int,
+        plane: PlaneConfig,
+        gaussians: GaussianConfig,
+        spacing: float,
+        image_size: int,
+        compat: str,
+        *,
+        rngs: nnx.Rngs,
+    ):
+        self.plane, self.gaussians, self.image_size, self.compat = plane, gaussians, image_size, compat
+        inputs = (width + EMBEDDING_SIZE, *[plane.hidden] * (plane.num_hidden - 1))
+        self.hidden = nnx.List([nnx.Conv(i, plane.hidden, (3, 3), rngs=rngs) for i in inputs])
+        skip = gaussians.colour_skip
+        outputs = gaussians.num_channels + 9 + (1 if skip else 0)
+        self.out = nnx.Conv(plane.hidden + (4 if skip else 0), outputs, (1, 1), rngs=rngs)
+        self.out.bias[...] = self.start_bias(outputs, spacing)
+
+    def start_bias(self, outputs: int, spacing: float) -> Float[Array, " o"]:
+        """Output biases at the start: identity rotations; with opaque_start also opaque, dense, close to the plane."""
+        c, bias = self.gaussians.num_channels, jnp.zeros(outputs)
+        bias = bias.at[c + 4].set(1.0)
+        if self.gaussians.opaque_start:
+            bias = bias.at[c].set(START_OPACITY_LOGIT).at[c + 8].set(START_DEPTH_LOGIT)
+            bias = bias.at[c + 1 : c + 4].set(scale_logit(spacing, self.gaussians.max_scale))
+        if self.gaussians.colour_skip:
+            bias = bias.at[c + 9].set(START_GATE_LOGIT)
+        return bias
+
+    def __call__(
+        self,
+        local_map: Float[Array, "b s s c"],
+        direction: Float[Array, "b 27"],
+        image: Float[Array, "b h w 3"],
+        matte: Float[Array, "b h w"],
+        mask: Float[Array, "b p p"],
+        camera: Camera,
+    ) -> Gaussians:
+        """All p*p plane Gaussians; where mask is zero so is the opacity."""
+        raw, photo = self.raw_attributes(local_map, direction, image, matte)
+        c, batch, size = self.gaussians.num_channels, raw.shape[0], raw.shape[1]
+        columns = nnx.sigmoid(raw[:, :, :3, :c]) if self.compat == "release" else None
+        raw = raw.reshape(batch, size * size, -1)
+        features = raw[..., :c]
+        if self.compat == "release":  # DESIGN D10: the sigmoid reaches the first three image columns
+            grid = features.reshape(batch, size, size, c)
+            features = grid.at[:, :, :3].set(columns).reshape(features.shape)
+        else:
+            features = jnp.concatenate([nnx.sigmoid(features[..., :3]), features[..., 3:]], axis=-1)
+        if self.gaussians.colour_skip:
+            photo = photo.reshape(batch, size * size, 4)
+            colour = blend_photo(features[..., :3], photo, nnx.sigmoid(raw[..., c + 9 :]))
+            features = jnp.concatenate([colour, features[..., 3:]], axis=-1)
+        points, rays = plane_points(camera, self.image_size, size, self.compat)
+        along = rays if self.plane.along_ray else camera_forward(camera)[:, None, :]
+        return Gaussians(
+            means=points + nnx.sigmoid(raw[..., c + 8 : c + 9]) * along,
+            quats=unit_quaternions(raw[..., c + 4 : c + 8]),
+            scales=self.gaussians.max_scale * nnx.sigmoid(raw[..., c + 1 : c + 4]),
+            opacities=nnx.sigmoid(raw[..., c]) * mask.reshape(batch, -1),
+            features=features,
+        )
+
+    def raw_attributes(
+        self, local_map: Array, direction: Array, image: Array, matte: Array
+    ) -> tuple[Float[Array, "b p p o"], Float[Array, "b p p 4"] | None]:
+        """Attributes before activation, and the photo with its matte at the plane's points (with the colour skip)."""
+        tiled = jnp.broadcast_to(direction[:, None, None, :], (*local_map.shape[:3], EMBEDDING_SIZE))
+        x = jnp.concatenate([local_map, tiled], axis=-1)
+        for conv in self.hidden:
+            x = nnx.relu(conv(x))
+        size = local_map.shape[1] * self.plane.upsample
+        if self.plane.upsample > 1:
+            x = resize_image(x, (size, size))
+        if not self.gaussians.colour_skip:
+            return self.out(x), None
+        photo = resize_image(jnp.concatenate([image, matte[..., None]], axis=-1), (size, size))
+        return self.out(jnp.concatenate([x, photo], axis=-1)), photo
