@@ -10,17 +10,19 @@ import jax
 
 import omg_jax
 from omg_jax import native
-from omg_jax.assets.registry import cached_path, list_assets
+from omg_jax.assets.registry import list_assets
 from omg_jax.cli.console import report
 from omg_jax.configs import preset_names
 
-REQUIRED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "scikit-image", "safetensors", "tyro")
+REQUIRED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "scikit-image", "safetensors")
 OPTIONAL = ("ai-edge-litert", "opencv-python-headless", "imageio-ffmpeg")
 SHIPPED = ("arkit_head.npz", "small.safetensors", "demo_motion.npz")
 
 
 def doctor(json: bool = False) -> None:
-    """What is installed, which kernels load, which device, which weights. Exit code 2 where something needed is missing.
+    """What is installed, which kernels load, which device, which weights.
+
+    The exit code is 2 where something is missing that everything needs.
 
     Args:
         json: Print one JSON object.
@@ -39,7 +41,7 @@ def doctor(json: bool = False) -> None:
         "native_kernels": kernels,
         "presets": preset_names(),
         "shipped_files": shipped,
-        "cached_assets": {asset.name: cached_path(asset.name) is not None for asset in list_assets()},
+        "cached_assets": {status.name: status.cached for status in list_assets()},
         "problems": problems,
     }
     report(result, as_json=json)

@@ -1,0 +1,36 @@
+"""Loads a trained network with its head model and its frozen backbone."""
+
+from importlib import resources
+from pathlib import Path
+
+from omg_jax.avatar import Network
+from omg_jax.configs import load_preset
+from omg_jax.head.load import load_head
+from omg_jax.models.omg import build_model
+from omg_jax.models.state import merge_model, split_model
+from omg_jax.models.weights import load_weights, read_weights_meta, weights_sha256
+
+
+def load_network(preset: str, weights: Path | None, head_spec: str) -> Network:
+    """The preset's network with these weights (None: those that ship with the preset).
+
+    ValueError where there are none, or they are another preset's or another head's.
+    """
+    config, head = load_preset(preset), load_head(head_spec)
+    path = weights or shipped_weights(preset)
+    meta = read_weights_meta(path)
+    if meta.preset != preset:
+        raise ValueError(f"{path} is of preset {meta.preset}, expected {preset}: give --preset {meta.preset}")
+    if meta.head_sha256 != head.sha256:
+        raise ValueError(f"{path} was trained with head {meta.head_name}, expected {head_spec}: give it its own --head")
+    graphdef, params, constants = split_model(build_model(config.model, head.model, seed=0))
+    model = merge_model(graphdef, load_weights(path, params), constants)
+    return Network(config, head, model, load_backbone(config.model.backbone), weights_sha256(path))
+
+
+def shipped_weights(preset: str) -> Path:
+    """The weights file that ships with a preset; ValueError where there is none."""
+    path = Path(str(resources.files("omg_jax").joinpath("assets", f"{preset}.safetensors")))
+    if not path.is_file():
+        raise ValueError(f"no weights ship with preset {preset}: give --weights FILE, or run omg train {preset}")
+    return path

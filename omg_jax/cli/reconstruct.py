@@ -1,0 +1,73 @@
+"""``omg reconstruct``: a photo to an avatar file."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from omg_jax.avatar import Avatar, Network, count_gaussians
+from omg_jax.avatar import reconstruct as reconstruct_avatar
+from omg_jax.avatar_file import save_avatar
+from omg_jax.cli.console import console, report
+from omg_jax.cli.inputs import read_photo
+from omg_jax.cli.network import load_network
+from omg_jax.tracking.track import TrackedPhoto, track_photo
+
+Output = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+
+
+def reconstruct(
+    photo: tyro.conf.Positional[Path],
+    output: Output,
+    preset: Literal["small", "paper"] = "small",
+    weights: Path | None = None,
+    head: str = "arkit",
+    json: bool = False,
+) -> None:
+    """One portrait photo to an avatar file.
+
+    Args:
+        photo: A JPEG or PNG file with at least one face; of several the largest is taken.
+        output: The avatar file to write, by custom NAME.omg.
+        preset: The network.
+        weights: A weights file; by default the one that ships with the preset.
+        head: The head model: arkit, or flame:PATH with a FLAME .pkl or .npz file.
+        json: Print one JSON object.
+    """
+    picture = read_photo(photo)
+    network = load_network(preset, weights, head)
+    tracked = track(picture, network)
+    start = time.perf_counter()
+    avatar = build(network, tracked)
+    seconds = time.perf_counter() - start
+    save_avatar(output, avatar)
+    report(
+        {
+            "avatar": str(output),
+            "faces_in_photo": tracked.num_faces,
+            "gaussians": level_counts(avatar),
+            "seconds": round(seconds, 3),
+        },
+        as_json=json,
+    )
+
+
+def track(picture, network: Network) -> TrackedPhoto:
+    """The photo's tracked head; says so where the largest of several faces was taken."""
+    with console.status("tracking the photo"):
+        tracked = track_photo(picture, network.head)
+    if tracked.num_faces > 1:
+        console.print(f"the photo shows {tracked.num_faces} faces: the largest one is taken")
+    return tracked
+
+
+def build(network: Network, tracked: TrackedPhoto) -> Avatar:
+    """The avatar of a tracked photo."""
+    with console.status("reconstructing the avatar"):
+        return reconstruct_avatar(network, tracked.image, tracked.matte, tracked.params, tracked.camera)
+
+
+def level_counts(avatar: Avatar) -> dict[str, int]:
+    """Gaussians per level of detail, head and plane together."""
+    return {f"level {lod}": sum(count_gaussians(avatar, lod)) for lod in range(len(avatar.levels))}
