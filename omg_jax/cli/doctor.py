@@ -10,7 +10,7 @@ import jax
 
 import omg_jax
 from omg_jax import native
-from omg_jax.assets.registry import list_assets
+from omg_jax.assets import cached_path, list_assets
 from omg_jax.cli.console import report
 from omg_jax.configs import preset_names
 
@@ -41,7 +41,7 @@ def doctor(json: bool = False) -> None:
         "native_kernels": kernels,
         "presets": preset_names(),
         "shipped_files": shipped,
-        "cached_assets": {status.name: status.cached for status in list_assets()},
+        "cached_assets": {asset.name: cached_path(asset.name) is not None for asset in list_assets()},
         "problems": problems,
     }
     report(result, as_json=json)

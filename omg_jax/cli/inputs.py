@@ -1,5 +1,6 @@
 """Reads what a command is given: photos and drivers."""
 
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -40,3 +41,9 @@ def read_driver(path: Path, head: Head) -> Motion:
         return load_motion(path, head)
     with progress_bar() as progress:
         return track_video(path, head, progress=progress).motion
+
+
+def demo_motion(head: Head) -> Motion:
+    """The motion that ships with the package: head parameters measured from a clip of a man who talks."""
+    with resources.as_file(resources.files("omg_jax").joinpath("assets", "demo_motion.npz")) as path:
+        return load_motion(path, head)

@@ -21,6 +21,8 @@ COMMANDS = {
     "bench": "measure the rasterizer",
 }
 EXIT_BAD_INPUT = 2
+# No --no- twins of flags; options may follow a subcommand; a preset's optional parts are options, not subcommands.
+TYRO_CONFIG = (tyro.conf.FlagCreatePairsOff, tyro.conf.CascadeSubcommandArgs, tyro.conf.AvoidSubcommands)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -34,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
         fail(f"unknown command {name!r}; expected one of {', '.join(COMMANDS)}")
     try:
         function = getattr(importlib.import_module(f"omg_jax.cli.{name}"), name)
-        tyro.cli(function, prog=f"omg {name}", args=arguments, config=(tyro.conf.FlagCreatePairsOff,))
+        tyro.cli(function, prog=f"omg {name}", args=arguments, config=TYRO_CONFIG)
     except (ValueError, ImportError, FileNotFoundError) as error:
         fail(one_line(error))
     except KeyboardInterrupt:

@@ -2,9 +2,12 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
+import jax
+import numpy as np
 import tyro
+from jaxtyping import Float
 
 from omg_jax.avatar import Avatar, Network, count_gaussians
 from omg_jax.avatar import reconstruct as reconstruct_avatar
@@ -12,6 +15,7 @@ from omg_jax.avatar_file import save_avatar
 from omg_jax.cli.console import console, report
 from omg_jax.cli.inputs import read_photo
 from omg_jax.cli.network import load_network
+from omg_jax.geometry.camera import scale_camera
 from omg_jax.tracking.track import TrackedPhoto, track_photo
 
 Output = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
@@ -20,7 +24,7 @@ Output = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
 def reconstruct(
     photo: tyro.conf.Positional[Path],
     output: Output,
-    preset: Literal["small", "paper"] = "small",
+    preset: str = "small",
     weights: Path | None = None,
     head: str = "arkit",
     json: bool = False,
@@ -29,8 +33,8 @@ def reconstruct(
 
     Args:
         photo: A JPEG or PNG file with at least one face; of several the largest is taken.
-        output: The avatar file to write, by custom NAME.omg.
-        preset: The network.
+        output: The avatar file to write, NAME.omg.
+        preset: The network: small or paper.
         weights: A weights file; by default the one that ships with the preset.
         head: The head model: arkit, or flame:PATH with a FLAME .pkl or .npz file.
         json: Print one JSON object.
@@ -53,7 +57,7 @@ def reconstruct(
     )
 
 
-def track(picture, network: Network) -> TrackedPhoto:
+def track(picture: Float[np.ndarray, "h w 3"], network: Network) -> TrackedPhoto:
     """The photo's tracked head; says so where the largest of several faces was taken."""
     with console.status("tracking the photo"):
         tracked = track_photo(picture, network.head)
@@ -64,8 +68,16 @@ def track(picture, network: Network) -> TrackedPhoto:
 
 def build(network: Network, tracked: TrackedPhoto) -> Avatar:
     """The avatar of a tracked photo."""
+    size = network.config.model.image_size
+    image, matte = resize(tracked.image, (size, size, 3)), resize(tracked.matte, (size, size))
+    camera = scale_camera(tracked.camera, size / tracked.image.shape[0])
     with console.status("reconstructing the avatar"):
-        return reconstruct_avatar(network, tracked.image, tracked.matte, tracked.params, tracked.camera)
+        return reconstruct_avatar(network, image, matte, tracked.params, camera)
+
+
+def resize(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The image at another size, antialiased where it shrinks; itself where the size is the same."""
+    return image if image.shape == shape else np.asarray(jax.image.resize(image, shape, "linear", antialias=True))
 
 
 def level_counts(avatar: Avatar) -> dict[str, int]:
