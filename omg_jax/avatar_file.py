@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -91,7 +92,7 @@ def load_avatar(path: Path) -> Avatar:
     )
 
 
-def named_arrays(avatar: Avatar) -> dict[str, Array]:
+def named_arrays(avatar: Avatar) -> dict[str, ArrayLike]:
     """The avatar's arrays by their names in the file."""
     groups = {f"level{k}.": level for k, level in enumerate(avatar.levels)}
     groups |= {"plane.": avatar.plane, "source_camera.": avatar.source_camera}
