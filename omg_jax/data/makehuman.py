@@ -276,7 +276,7 @@ class Makehuman:
     def __init__(self, root: str | Path):
         self.root = Path(root)
         if not (self.root / "3dobjs" / "base.obj").is_file():
-            raise ValueError(f"{root} has no 3dobjs/base.obj; expected the folder of MakeHuman's assets that holds 3dobjs")
+            raise ValueError(f"{root} has no 3dobjs/base.obj; give the folder of MakeHuman assets that holds 3dobjs")
         self.target = lru_cache(maxsize=None)(self._load_target)
 
     @cached_property

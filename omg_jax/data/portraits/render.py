@@ -1,0 +1,105 @@
+"""Draws one frame of a person by deferred shading: a z-buffer for what is opaque, sorted layers for hair."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from omg_jax.data.portraits.fragments import (
+    Fragments,
+    composite,
+    interpolate,
+    interpolate_corners,
+    layered_fragments,
+    visible_fragments,
+)
+from omg_jax.data.portraits.scene import Scene
+from omg_jax.data.portraits.shading import MATERIALS, Light, shade
+from omg_jax.data.portraits.textures import sample_texture
+from omg_jax.geometry.visibility import zbuffer
+from omg_jax.types import Camera
+
+# Linear colours above this bend towards white instead of being cut off.
+SHOULDER = 0.55
+
+_zbuffer = jax.jit(zbuffer, static_argnames="image_size")
+
+
+class Surface(NamedTuple):
+    """A frame's geometry: positions and normals in the head's frame, the share of sky and of each light seen."""
+
+    vertices: Float[np.ndarray, "v 3"]
+    normals: Float[np.ndarray, "v 3"]
+    openness: Float[np.ndarray, "v"]
+    shadow: Float[np.ndarray, "v k"]
+
+
+def render_frame(
+    scene: Scene, surface: Surface, light: Light, camera: Camera, size: int, supersample: int = 2
+) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
+    """Picture (sRGB on black, times the matte) and matte of size x size pixels.
+
+    camera is that of the picture; the drawing is `supersample` times as fine and averaged.
+    """
+    fine = size * supersample
+    matrix, intrinsics = np.asarray(camera.world_to_camera), np.array(camera.intrinsics)
+    intrinsics[:2] *= supersample
+    in_camera = surface.vertices @ matrix[:3, :3].T + matrix[:3, 3]
+    points = in_camera.copy()
+    points[:, :2] = in_camera[:, :2] / in_camera[:, 2:] * intrinsics[[0, 1], [0, 1]] + intrinsics[:2, 2]
+    opaque = scene.faces[: scene.num_opaque]
+    depth, face_index = _zbuffer(surface.vertices, opaque, Camera(matrix, intrinsics), image_size=(fine, fine))
+    depth, face_index = np.asarray(depth), np.asarray(face_index)
+    attributes = np.concatenate(
+        [surface.normals @ matrix[:3, :3].T, surface.openness[:, None], surface.shadow], axis=1
+    ).astype(np.float32)
+
+    canvas = np.zeros((fine * fine, 4), np.float32)
+    solid = visible_fragments(points, opaque, face_index)
+    canvas[solid.pixels] = _shade(scene, solid, attributes, light)
+    layers = layered_fragments(points, scene.faces[scene.num_opaque :], depth)
+    layers = layers._replace(triangles=layers.triangles + scene.num_opaque)
+    composite(layers.pixels, _shade(scene, layers, attributes, light), canvas)
+    return develop(canvas.reshape(fine, fine, 4), supersample)
+
+
+def develop(
+    canvas: Float[np.ndarray, "hf wf 4"], supersample: int
+) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
+    """Averages a linear premultiplied canvas and encodes it: sRGB times matte, and the matte."""
+    height, width = canvas.shape[0] // supersample, canvas.shape[1] // supersample
+    blocks = canvas.reshape(height, supersample, width, supersample, 4)
+    mean = sum(blocks[:, row, :, column] for row in range(supersample) for column in range(supersample))
+    mean /= supersample**2
+    matte = np.clip(mean[..., 3:], 0.0, 1.0)
+    colour = mean[..., :3] / np.maximum(matte, 1e-4)
+    over = np.maximum(colour - SHOULDER, 0.0) / (1.0 - SHOULDER)
+    colour = np.where(over > 0.0, SHOULDER + (1.0 - SHOULDER) * np.tanh(over), np.maximum(colour, 0.0))
+    # The matte multiplies the encoded colour, as it does where a photo is cut out.
+    image = np.sqrt(colour) * matte
+    return (image * 255.0 + 0.5).astype(np.uint8), (matte[..., 0] * 255.0 + 0.5).astype(np.uint8)
+
+
+def _shade(
+    scene: Scene, fragments: Fragments, attributes: Float[np.ndarray, "v c"], light: Light
+) -> Float[np.ndarray, "n 4"]:
+    """Premultiplied colour of each fragment, part by part."""
+    colours = np.zeros((fragments.pixels.size, 4), np.float32)
+    part_of = scene.face_part[fragments.triangles]
+    for index, part in enumerate(scene.parts):
+        chosen = np.flatnonzero(part_of == index)
+        if chosen.size == 0:
+            continue
+        mine = Fragments(*(field[chosen] for field in fragments))
+        albedo = sample_texture(part.texture, interpolate_corners(mine, scene.uvs, scene.uv_corners))
+        two_sided = part.material in ("hair", "brows", "cloth")
+        if part.material not in ("hair", "brows"):
+            albedo[:, :3] /= np.maximum(albedo[:, 3:], 1e-3)
+            albedo[:, 3] = 1.0
+        values = interpolate(mine, scene.faces, attributes)
+        normals = values[:, :3] / (np.linalg.norm(values[:, :3], axis=1, keepdims=True) + 1e-9)
+        colours[chosen] = shade(
+            light, MATERIALS[part.material], albedo, normals, values[:, 3], values[:, 4:], two_sided
+        )
+    return colours
