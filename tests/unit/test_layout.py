@@ -1,0 +1,87 @@
+"""Who may import whom: the package's layers, read from its source."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "omg_jax"
+
+# Layer -> the layers it may import besides itself. A layer is a file or a folder directly in the package.
+VOCABULARY = {"types", "config", "files"}
+ALLOWED = {
+    "types": set(),
+    "config": set(),
+    "files": set(),
+    "native": set(),
+    "assets": set(),
+    "configs": {"config"},
+    "geometry": VOCABULARY | {"native"},
+    "head": VOCABULARY | {"geometry"},
+    "splat": VOCABULARY | {"geometry", "native"},
+    "models": VOCABULARY | {"head", "splat", "geometry"},
+    "losses": VOCABULARY | {"head", "splat", "geometry"},
+    "tracking": VOCABULARY | {"head", "geometry", "assets"},
+    "data": VOCABULARY | {"head", "geometry", "assets"},
+    "training": VOCABULARY | {"models", "losses", "data", "head", "splat", "geometry"},
+    "avatar_file": VOCABULARY,
+    "avatar": VOCABULARY | {"avatar_file", "models", "head", "splat", "geometry"},
+}
+UNBOUND = {"cli", "__main__", "__init__"}  # these may import anything, and nothing imports them
+NATIVE_CALLERS = {"geometry/visibility.py"}  # and every file of splat
+
+# These run from the tree on machines that hold nothing more.
+LEAN_LAYERS = ("models", "splat", "geometry", "head", "losses", "training", "types", "config", "native", "files")
+LEAN_PACKAGES = {
+    "jax", "flax", "optax", "orbax", "numpy", "scipy", "PIL", "safetensors", "rich", "jaxtyping", "omg_jax",
+}  # fmt: skip
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported_modules(source: Path) -> set[str]:
+    """Dotted names of every module that a file imports, at any depth of nesting."""
+    names = set()
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{source} imports relatively"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def layer_of(source: Path) -> str:
+    return source.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_layers(source: Path) -> set[str]:
+    ours = {name.split(".")[1] for name in imported_modules(source) if name.startswith("omg_jax.")}
+    return ours - {layer_of(source), "_native", "__version__"}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_imports_only_the_layers_below_it(source):
+    layer = layer_of(source)
+    if layer not in UNBOUND:
+        assert imported_layers(source) <= ALLOWED[layer]
+    assert not imported_layers(source) & {"cli"} or layer in UNBOUND
+
+
+def test_only_the_rasterizer_and_visibility_touch_the_native_library():
+    callers = {str(s.relative_to(PACKAGE)) for s in SOURCES if "native" in imported_layers(s) and layer_of(s) != "cli"}
+    assert {name for name in callers if not name.startswith("splat/")} <= NATIVE_CALLERS
+
+
+def test_the_core_needs_only_what_gpu_machines_hold():
+    allowed = LEAN_PACKAGES | set(sys.stdlib_module_names)
+    for source in SOURCES:
+        if layer_of(source) in LEAN_LAYERS:
+            foreign = {name.split(".")[0] for name in imported_modules(source)} - allowed
+            assert not foreign, f"{source} imports {foreign}"
+
+
+def test_no_torch_and_no_tensorflow_at_run_time():
+    for source in SOURCES:
+        assert not {name.split(".")[0] for name in imported_modules(source)} & {"torch", "tensorflow"}, source
