@@ -1,0 +1,149 @@
+"""The ARKit head's identities and expressions on MakeHuman's whole body, so that hair, garment and mouth follow them.
+
+The head's sliders and units are combinations of MakeHuman's targets, which move all rows of the base mesh. Here they
+are rebuilt for all rows by the names that the head gives, and held against the head's own arrays.
+"""
+
+from importlib import resources
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from omg_jax.data.makehuman import Makehuman
+from omg_jax.data.portraits.look import RACES, SEXES, Person
+from omg_jax.head.load import ARKIT_ASSET, Head
+
+# World units (5 x metre) per decimetre.
+SCALE = 0.5
+# The head's arrays may differ from the pack's targets by this much (world units) through rounding.
+AGREEMENT = 2e-3
+BUILD = "averagemuscle-averageweight"
+EYE_HELPERS = slice(14598, 14742)
+# MakeHuman's opposite targets: a slider is half of the first minus half of the second.
+OPPOSITES = {"incr": "decr", "up": "down", "out": "in", "forward": "backward", "convex": "concave",
+             "uncompress": "compress"}  # fmt: skip
+SLIDER_FOLDERS = ("head", "forehead", "nose", "mouth", "chin", "eyes", "eyebrows", "cheek")
+DETAIL_SPREAD = 0.24
+
+
+class BodyBasis(NamedTuple):
+    """Identities and expressions of all rows of the base mesh, in the head's frame and world units.
+
+    joint_template and joint_shape give the head model's joints; skull_rows are the skin above the neck.
+    """
+
+    scale: float
+    average: Float[np.ndarray, "b 3"]
+    sliders: Float[np.ndarray, "s b 3"]
+    units: Float[np.ndarray, "e b 3"]
+    joint_template: Float[np.ndarray, "5 3"]
+    joint_shape: Float[np.ndarray, "5 3 s"]
+    skull_rows: Int[np.ndarray, "k"]
+
+    def identity(self, shape: Float[np.ndarray, "s"]) -> Float[np.ndarray, "b 3"]:
+        """The base mesh of a person without expression."""
+        return self.average + np.tensordot(shape, self.sliders, axes=1)
+
+
+def body_basis(makehuman: Makehuman, head: Head) -> BodyBasis:
+    """Rebuilds the head's bases for the whole body.
+
+    ValueError where the pack's targets do not give the head's arrays: another release of either.
+    """
+    head_rows, base_rows, weights = _skin_sources(head)
+    template, shape_basis = np.asarray(head.model.template), np.asarray(head.model.shape_basis)
+
+    def aligned(offsets: np.ndarray, on_head: np.ndarray, what: str) -> np.ndarray:
+        """World units, shifted as a whole to where the head has it."""
+        scaled = SCALE * offsets
+        difference = on_head[head_rows] - np.einsum("kj,kjc->kc", weights, scaled[base_rows])
+        shift = difference.mean(axis=0)
+        error = np.abs(difference - shift).max()
+        if error > AGREEMENT:
+            raise ValueError(
+                f"the asset pack does not match the head: its {what} differs by {error:.4f} world units; use the "
+                "MakeHuman assets that the head was made from"
+            )
+        return (scaled + shift).astype(np.float32)
+
+    average = makehuman.base.vertices + makehuman.offsets(_macro())
+    targets = slider_targets(makehuman)
+    sliders = np.stack(
+        [
+            aligned(makehuman.offsets(targets[name]), shape_basis[..., index], f"slider {name}")
+            for index, name in enumerate(head.shape_names)
+        ]
+    )
+    units = SCALE * np.stack([makehuman.offsets({f"faceunits/{name}": 1.0}) for name in head.expression_names])
+    units[:, EYE_HELPERS] = 0.0
+    regressor = np.asarray(head.model.joint_regressor)
+    skull = np.isin(head_rows, head.regions["neck"], invert=True)
+    return BodyBasis(
+        scale=SCALE,
+        average=aligned(average, template, "average person"),
+        sliders=sliders,
+        units=units.astype(np.float32),
+        joint_template=regressor @ template,
+        joint_shape=np.einsum("jv,vcs->jcs", regressor, shape_basis),
+        skull_rows=np.unique(base_rows[skull, 0]),
+    )
+
+
+def slider_targets(makehuman: Makehuman) -> dict[str, dict[str, float]]:
+    """Target weights of every identity slider by its name: four macro directions, and pairs of opposite targets."""
+    sliders = {
+        "macro-male-female": _difference(_macro(sexes=("male",)), _macro(sexes=("female",))),
+        "macro-old-young": _difference(_macro(age="old"), _macro(age="young")),
+        "macro-african-caucasian": _difference(_macro(races=("african",)), _macro(races=("caucasian",))),
+        "macro-asian-caucasian": _difference(_macro(races=("asian",)), _macro(races=("caucasian",))),
+    }
+    for folder in SLIDER_FOLDERS:
+        names = {name.removeprefix(f"{folder}/") for name in makehuman.target_names(folder)}
+        for name in names:
+            stem, _, end = name.rpartition("-")
+            opposite = f"{stem}-{OPPOSITES.get(end)}"
+            if opposite not in names or stem.startswith("r-"):
+                continue
+            bare = stem.removeprefix("l-")
+            prefixes = ("l-", "r-") if stem != bare else ("",)
+            key = f"{bare}-{end}" if bare.startswith(folder.rstrip("s")) else f"{folder}-{bare}-{end}"
+            plus = {f"{folder}/{prefix}{bare}-{end}": 1.0 for prefix in prefixes}
+            minus = {f"{folder}/{prefix}{bare}-{OPPOSITES[end]}": 1.0 for prefix in prefixes}
+            sliders[key] = _difference(plus, minus)
+    return sliders
+
+
+def shape_of(rng: np.random.Generator, person: Person, names: tuple[str, ...]) -> Float[np.ndarray, "s"]:
+    """Slider values of a person: the macro directions exactly, details at random."""
+    african, asian, _ = person.race
+    macros = {
+        "macro-male-female": 1.0 - 2.0 * person.female,
+        "macro-old-young": 2.0 * person.old,
+        "macro-african-caucasian": 2.0 * (african - 1.0 / 3.0),
+        "macro-asian-caucasian": 2.0 * (asian - 1.0 / 3.0),
+    }
+    details = np.clip(DETAIL_SPREAD * rng.standard_normal(len(names)), -1.0, 1.0)
+    return np.array([macros.get(name, detail) for name, detail in zip(names, details, strict=True)], np.float32)
+
+
+def _macro(
+    races: tuple[str, ...] = RACES, sexes: tuple[str, ...] = SEXES, age: str = "young"
+) -> dict[str, float]:
+    """Target weights of an even mix of races and sexes at one age, of average build."""
+    weights = {f"macrodetails/universal-{sex}-{age}-{BUILD}": 1.0 / len(sexes) for sex in sexes}
+    share = 1.0 / (len(races) * len(sexes))
+    return weights | {f"macrodetails/{race}-{sex}-{age}": share for race in races for sex in sexes}
+
+
+def _difference(plus: dict[str, float], minus: dict[str, float]) -> dict[str, float]:
+    """Half of one mix of targets minus half of another."""
+    names = plus.keys() | minus.keys()
+    return {name: 0.5 * (plus.get(name, 0.0) - minus.get(name, 0.0)) for name in names}
+
+
+def _skin_sources(head: Head) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "k 3"], Float[np.ndarray, "k 3"]]:
+    """Skin vertices of the head, and the rows of the base mesh, with weights, that each is a blend of."""
+    with resources.as_file(resources.files("omg_jax").joinpath("assets", ARKIT_ASSET)) as path, np.load(path) as data:
+        rows = np.intersect1d(head.regions["skin"], np.flatnonzero(data["source_part"] == 0))
+        return rows, data["source_vertex_ids"][rows].astype(np.int32), data["source_weights"][rows]
