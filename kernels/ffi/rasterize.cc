@@ -1,11 +1,190 @@
+// XLA FFI handlers of the CPU rasterizer: checks shapes, takes batches apart, and chooses the instruction set.
+#include <atomic>
+#include <new>
+
+#include "cpu/rasterizer.h"
+#include "ffi/arena_pool.h"
+#include "ffi/batch.h"
+#include "ffi/simd.h"
+#include "ffi/thread_pool.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace omg::ffi {
 namespace {
-::xla::ffi::Error unfinished() { return ::xla::ffi::Error(::xla::ffi::ErrorCode::kUnimplemented, "not yet"); }
-XLA_FFI_DEFINE_HANDLER_SYMBOL(kForward, unfinished, ::xla::ffi::Ffi::Bind());
-XLA_FFI_DEFINE_HANDLER_SYMBOL(kBackward, unfinished, ::xla::ffi::Ffi::Bind());
+
+namespace xffi = ::xla::ffi;
+using F32 = xffi::Buffer<xffi::F32>;
+using S32 = xffi::Buffer<xffi::S32>;
+using F32Result = xffi::Result<F32>;
+using S32Result = xffi::Result<S32>;
+
+// The arguments that both handlers begin with.
+struct Scene {
+  F32 means, quats, scales, opacities, features, world_to_camera, intrinsics;
+  float near, blur;
+};
+
+struct Batch {
+  Dimensions dimensions;
+  size_t rank;
+  int64_t size() const { return num_elements(dimensions, 0, rank); }
+};
+
+// The data of `buffer`, whose own dimensions are the last `rank`, for one item of the batch.
+template <typename Buffer>
+auto* item_data(const Buffer& buffer, size_t rank, const Batch& batch, int64_t index) {
+  const Dimensions dimensions = buffer.dimensions();
+  const int64_t size = num_elements(dimensions, dimensions.size() - rank, dimensions.size());
+  return buffer.typed_data() + item_of(dimensions, batch.dimensions, batch.rank, index) * size;
 }
+
+bool fits(const F32& buffer, const Batch& batch, std::initializer_list<int64_t> shape) {
+  const Dimensions dimensions = buffer.dimensions();
+  if (!broadcasts(dimensions, shape.size(), batch.dimensions, batch.rank)) return false;
+  size_t axis = batch.rank;
+  for (const int64_t size : shape) {
+    if (dimensions[axis++] != size) return false;
+  }
+  return true;
+}
+
+xffi::Error check(const Scene& scene, const Batch& batch) {
+  const Dimensions features = scene.features.dimensions();
+  if (features.size() != batch.rank + 2) {
+    return xffi::Error::InvalidArgument("omg_rasterize: features must be [..., N, C] with as many batch dimensions as the image");
+  }
+  const int64_t n = features[batch.rank], c = features[batch.rank + 1];
+  if (!fits(scene.means, batch, {n, 3}) || !fits(scene.quats, batch, {n, 4}) || !fits(scene.scales, batch, {n, 3}) ||
+      !fits(scene.opacities, batch, {n}) || !fits(scene.features, batch, {n, c})) {
+    return xffi::Error::InvalidArgument(
+        "omg_rasterize: expected means [..., N, 3], quats [..., N, 4], scales [..., N, 3], opacities [..., N], features [..., N, C]");
+  }
+  if (!fits(scene.world_to_camera, batch, {4, 4}) || !fits(scene.intrinsics, batch, {3, 3})) {
+    return xffi::Error::InvalidArgument("omg_rasterize: expected world_to_camera [..., 4, 4] and intrinsics [..., 3, 3]");
+  }
+  return xffi::Error::Success();
+}
+
+// `alpha` is an image [..., H, W] of the whole batch.
+cpu::RasterizeInputs inputs_of(const Scene& scene, Dimensions alpha, const Batch& batch, int64_t index) {
+  cpu::RasterizeInputs in;
+  in.num_gaussians = scene.features.dimensions()[batch.rank], in.num_channels = scene.features.dimensions()[batch.rank + 1];
+  in.height = static_cast<int>(alpha[batch.rank]), in.width = static_cast<int>(alpha[batch.rank + 1]);
+  in.means = item_data(scene.means, 2, batch, index);
+  in.quats = item_data(scene.quats, 2, batch, index);
+  in.scales = item_data(scene.scales, 2, batch, index);
+  in.opacities = item_data(scene.opacities, 1, batch, index);
+  in.features = item_data(scene.features, 2, batch, index);
+  in.world_to_camera = item_data(scene.world_to_camera, 2, batch, index);
+  in.intrinsics = item_data(scene.intrinsics, 2, batch, index);
+  in.near = scene.near, in.blur = scene.blur;
+  return in;
+}
+
+// Renders the images of a batch side by side; within each, the stages share the same threads.
+template <typename RenderImage>
+xffi::Error render_batch(const Batch& batch, xffi::ThreadPool& threads, RenderImage render_image) {
+  const Parallel parallel = on_thread_pool(threads);
+  std::atomic<bool> overflowed{false}, out_of_memory{false};
+  auto render = [&](int64_t index) {
+    try {
+      const LentArena arena;
+      if (!render_image(index, arena.get(), parallel)) overflowed = true;
+    } catch (const std::bad_alloc&) {
+      out_of_memory = true;
+    }
+  };
+  parallel(batch.size(), render);
+  if (overflowed) {
+    return xffi::Error(xffi::ErrorCode::kResourceExhausted,
+                       "omg_rasterize: more than 2^31 - 1 (Gaussian, tile) pairs in one image; use fewer or smaller Gaussians");
+  }
+  if (out_of_memory) return xffi::Error(xffi::ErrorCode::kResourceExhausted, "omg_rasterize: out of memory for tile lists");
+  return xffi::Error::Success();
+}
+
+xffi::Error forward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales, F32 opacities, F32 features, F32 world_to_camera,
+                    F32 intrinsics, F32Result out_features, F32Result out_alpha, F32Result out_depth, F32Result transmittance,
+                    S32Result last, S32Result stats, float near, float blur) {
+  const Scene scene = {means, quats, scales, opacities, features, world_to_camera, intrinsics, near, blur};
+  const Dimensions image = out_alpha->dimensions();
+  const Batch batch = {image, image.size() - 2};
+  if (xffi::Error error = check(scene, batch); error.failure()) return error;
+  return render_batch(batch, threads, [&](int64_t index, const Arena& arena, const Parallel& parallel) {
+    const cpu::RasterizeOutputs out = {
+        item_data(*out_features, 3, batch, index),  item_data(*out_alpha, 2, batch, index), item_data(*out_depth, 2, batch, index),
+        item_data(*transmittance, 2, batch, index), item_data(*last, 2, batch, index),      item_data(*stats, 1, batch, index)};
+    return OMG_AT_SIMD_LEVEL(rasterize_forward)(inputs_of(scene, image, batch, index), out, arena, parallel);
+  });
+}
+
+xffi::Error backward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales, F32 opacities, F32 features, F32 world_to_camera,
+                     F32 intrinsics, F32 transmittance, S32 last, F32 d_features_image, F32 d_alpha, F32 d_depth, F32Result d_means,
+                     F32Result d_quats, F32Result d_scales, F32Result d_opacities, F32Result d_features, float near, float blur) {
+  const Scene scene = {means, quats, scales, opacities, features, world_to_camera, intrinsics, near, blur};
+  const Dimensions gradient = d_opacities->dimensions();
+  const Batch batch = {gradient, gradient.size() - 1};
+  if (xffi::Error error = check(scene, batch); error.failure()) return error;
+  const Dimensions image = d_alpha.dimensions();
+  if (!broadcasts(image, 2, gradient, batch.rank)) {
+    return xffi::Error::InvalidArgument("omg_rasterize: expected cotangents [..., H, W] with the Gaussians' batch dimensions");
+  }
+  return render_batch(batch, threads, [&](int64_t index, const Arena& arena, const Parallel& parallel) {
+    const cpu::RasterizeCotangents cotangents = {
+        item_data(transmittance, 2, batch, index), item_data(last, 2, batch, index), item_data(d_features_image, 3, batch, index),
+        item_data(d_alpha, 2, batch, index), item_data(d_depth, 2, batch, index)};
+    const cpu::RasterizeGradients out = {item_data(*d_means, 2, batch, index), item_data(*d_quats, 2, batch, index),
+                                         item_data(*d_scales, 2, batch, index), item_data(*d_opacities, 1, batch, index),
+                                         item_data(*d_features, 2, batch, index)};
+    return OMG_AT_SIMD_LEVEL(rasterize_backward)(inputs_of(scene, image, batch, index), cotangents, out, arena, parallel);
+  });
+}
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(kForward, forward,
+                              xffi::Ffi::Bind()
+                                  .Ctx<xffi::ThreadPool>()
+                                  .Arg<F32>()  // means
+                                  .Arg<F32>()  // quats
+                                  .Arg<F32>()  // scales
+                                  .Arg<F32>()  // opacities
+                                  .Arg<F32>()  // features
+                                  .Arg<F32>()  // world_to_camera
+                                  .Arg<F32>()  // intrinsics
+                                  .Ret<F32>()  // features image
+                                  .Ret<F32>()  // alpha
+                                  .Ret<F32>()  // depth
+                                  .Ret<F32>()  // transmittance
+                                  .Ret<S32>()  // last
+                                  .Ret<S32>()  // stats
+                                  .Attr<float>("near")
+                                  .Attr<float>("blur"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(kBackward, backward,
+                              xffi::Ffi::Bind()
+                                  .Ctx<xffi::ThreadPool>()
+                                  .Arg<F32>()  // means
+                                  .Arg<F32>()  // quats
+                                  .Arg<F32>()  // scales
+                                  .Arg<F32>()  // opacities
+                                  .Arg<F32>()  // features
+                                  .Arg<F32>()  // world_to_camera
+                                  .Arg<F32>()  // intrinsics
+                                  .Arg<F32>()  // transmittance
+                                  .Arg<S32>()  // last
+                                  .Arg<F32>()  // cotangent of the features image
+                                  .Arg<F32>()  // cotangent of alpha
+                                  .Arg<F32>()  // cotangent of depth
+                                  .Ret<F32>()  // means
+                                  .Ret<F32>()  // quats
+                                  .Ret<F32>()  // scales
+                                  .Ret<F32>()  // opacities
+                                  .Ret<F32>()  // features
+                                  .Attr<float>("near")
+                                  .Attr<float>("blur"));
+
+}  // namespace
+
 void* rasterize_forward_cpu() { return reinterpret_cast<void*>(kForward); }
 void* rasterize_backward_cpu() { return reinterpret_cast<void*>(kBackward); }
-}
+
+}  // namespace omg::ffi

@@ -13,8 +13,8 @@ struct Parallel {
   void* pool;
 
   template <typename Work>
-  __attribute__((always_inline)) void operator()(int64_t count, Work&& work) const {
-    run(pool, count, [](void* data, int64_t index) { (*static_cast<Work*>(data))(index); }, &work);
+  __attribute__((always_inline)) void operator()(int64_t count, const Work& work) const {
+    run(pool, count, [](void* data, int64_t index) { (*static_cast<const Work*>(data))(index); }, const_cast<Work*>(&work));
   }
 };
 

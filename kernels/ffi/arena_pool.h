@@ -1,0 +1,91 @@
+// Temporary memory for handlers. XLA's CPU runtime offers none, and asking the system anew at every call costs page faults.
+#pragma once
+
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include "arena.h"
+
+namespace omg::ffi {
+
+// Memory that grows while a call runs and is kept for the next one.
+class ArenaMemory {
+ public:
+  void* allocate(size_t bytes) {
+    bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    if (blocks_.empty() || used_ + bytes > blocks_.back().size) add_block(bytes);
+    void* result = static_cast<char*>(blocks_.back().memory.get()) + used_;
+    used_ += bytes;
+    return result;
+  }
+
+  // Forgets what was allocated. Several blocks become one of their joint size, so that a repeated call finds all its memory in one piece.
+  void reset() {
+    used_ = 0;
+    if (blocks_.size() < 2) return;
+    size_t total = 0;
+    for (const Block& block : blocks_) total += block.size;
+    blocks_.clear();
+    add_block(total);
+  }
+
+ private:
+  static constexpr size_t kAlignment = 64, kSmallestBlock = size_t{1} << 20;
+
+  struct Free {
+    void operator()(void* p) const { std::free(p); }
+  };
+  struct Block {
+    std::unique_ptr<void, Free> memory;
+    size_t size;
+  };
+
+  void add_block(size_t bytes) {
+    const size_t size = bytes > kSmallestBlock ? bytes : kSmallestBlock;
+    void* memory = std::aligned_alloc(kAlignment, size);
+    if (memory == nullptr) throw std::bad_alloc();
+    blocks_.push_back({std::unique_ptr<void, Free>(memory), size});
+    used_ = 0;
+  }
+
+  std::vector<Block> blocks_;
+  size_t used_ = 0;
+};
+
+// Lends an idle arena, or a new one, for as long as it lives.
+class LentArena {
+ public:
+  LentArena() {
+    std::lock_guard<std::mutex> lock(idle().mutex);
+    if (!idle().arenas.empty()) memory_ = std::move(idle().arenas.back()), idle().arenas.pop_back();
+    if (memory_ == nullptr) memory_ = std::make_unique<ArenaMemory>();
+  }
+
+  ~LentArena() {
+    memory_->reset();
+    std::lock_guard<std::mutex> lock(idle().mutex);
+    idle().arenas.push_back(std::move(memory_));
+  }
+
+  Arena get() const {
+    return {[](void* self, size_t bytes) { return static_cast<ArenaMemory*>(self)->allocate(bytes); }, memory_.get()};
+  }
+
+ private:
+  struct Idle {
+    std::mutex mutex;
+    std::vector<std::unique_ptr<ArenaMemory>> arenas;
+  };
+
+  static Idle& idle() {
+    static Idle* pool = new Idle;  // never destroyed: a pool thread may outlive the statics
+    return *pool;
+  }
+
+  std::unique_ptr<ArenaMemory> memory_;
+};
+
+}  // namespace omg::ffi
