@@ -1,5 +1,6 @@
 """Vertex features -> Gaussian attributes (Eq. 7), and the learned vertex offsets (Eq. 1)."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -28,19 +29,31 @@ def scale_logit(spacing: float, max_scale: float) -> float:
 
 
 class SegmentHeads(nnx.Module):
-    """The four (with the colour skip: five) MLPs of one level's own vertices."""
+    """The MLPs of one level's own vertices: colour, opacity, scale, rotation and, with the colour skip, its gate.
+
+    They are separate networks of one hidden layer; their first layers stand side by side in one matrix. The direction
+    is the same for every vertex, so its share of the first layer is computed once.
+    """
 
     def __init__(self, inputs: int, config: GaussianConfig, *, rngs: nnx.Rngs):
-        def mlp(outputs: int):
-            return MLP(inputs, config.hidden, outputs, rngs=rngs)
-
-        self.colour, self.opacity, self.scale, self.rotation = mlp(config.num_channels), mlp(1), mlp(3), mlp(4)
-        self.gate = mlp(1) if config.colour_skip else None
-        self.rotation.last.bias[...] = jnp.array([1.0, 0.0, 0.0, 0.0])
+        outputs = [config.num_channels, 1, 3, 4] + [1] * config.colour_skip
+        self.first = nnx.Linear(inputs, config.hidden * len(outputs), rngs=rngs)
+        self.last = nnx.List([nnx.Linear(config.hidden, o, rngs=rngs) for o in outputs])
+        self.last[3].bias[...] = jnp.array([1.0, 0.0, 0.0, 0.0])
         if config.opaque_start:
-            self.opacity.last.bias[...] = jnp.full(1, START_OPACITY_LOGIT)
-        if self.gate is not None:
-            self.gate.last.bias[...] = jnp.full(1, START_GATE_LOGIT)
+            self.last[1].bias[...] = jnp.full(1, START_OPACITY_LOGIT)
+        if config.colour_skip:
+            self.last[4].bias[...] = jnp.full(1, START_GATE_LOGIT)
+
+    def __call__(self, features: Float[Array, "b n c"], direction: Float[Array, "b 27"]) -> list[Float[Array, "b n o"]]:
+        """Values before activation: colour, opacity, scale, rotation (and gate)."""
+        kernel, width = self.first.kernel[...], features.shape[-1]
+        shared = direction @ kernel[width:] + self.first.bias[...]
+        hidden = nnx.relu(features @ kernel[:width] + shared[:, None, :])
+        # One product with a block-diagonal matrix: at 80,000 rows a split of the hidden layer costs more than zeros.
+        raw = hidden @ jax.scipy.linalg.block_diag(*(last.kernel[...] for last in self.last))
+        raw = raw + jnp.concatenate([last.bias[...] for last in self.last])
+        return jnp.split(raw, np.cumsum([last.out_features for last in self.last])[:-1], axis=-1)
 
 
 class GaussianHeads(nnx.Module):
@@ -74,29 +87,27 @@ class GaussianHeads(nnx.Module):
         lod: int,
     ) -> HeadGaussians:
         """skip: see SKIP_SIZE, only with the colour skip; direction: harmonic embedding of the photo's view axis."""
-        parts = [features, jnp.broadcast_to(direction[:, None, :], (*features.shape[:2], EMBEDDING_SIZE))]
-        inputs = jnp.concatenate(parts if skip is None else [*parts, skip], axis=-1)
+        inputs = features if skip is None else jnp.concatenate([features, skip], axis=-1)
         bounds = (0, *self.num_vertices[: lod + 1])
-        rows = [slice(bounds[k], bounds[k + 1]) for k in range(lod + 1)]
-        segments = [
-            self.attributes(heads, inputs[:, row], None if skip is None else skip[:, row], lod)
-            for heads, row in zip(list(self.segments)[: lod + 1], rows, strict=True)
-        ]
+        segments = []
+        for k in range(lod + 1):
+            rows = slice(bounds[k], bounds[k + 1])
+            raw = self.segments[k](inputs[:, rows], direction)
+            segments.append(self.activate(raw, None if skip is None else skip[:, rows], lod))
         return HeadGaussians(*(jnp.concatenate(group, axis=1) for group in zip(*segments, strict=True)))
 
-    def attributes(self, heads: SegmentHeads, inputs: Array, skip: Array | None, lod: int) -> HeadGaussians:
-        """One segment's attributes, after activation."""
-        features = heads.colour(inputs)
+    def activate(self, raw: list[Array], skip: Float[Array, "b n 6"] | None, lod: int) -> HeadGaussians:
+        """One segment's attributes."""
+        features, opacity, scale, rotation = raw[:4]
         colour = nnx.sigmoid(features[..., :3])
         if skip is not None:
-            colour = blend_photo(colour, skip[..., :4], nnx.sigmoid(heads.gate(inputs)))
-        scale = heads.scale(inputs)
+            colour = blend_photo(colour, skip[..., :4], nnx.sigmoid(raw[4]))
         if self.level_scale is not None:
             scale = scale + self.level_scale[...][lod]
         return HeadGaussians(
-            quats=unit_quaternions(heads.rotation(inputs), self.quaternion_axis),
+            quats=unit_quaternions(rotation, self.quaternion_axis),
             scales=self.config.max_scale * nnx.sigmoid(scale),
-            opacities=nnx.sigmoid(heads.opacity(inputs))[..., 0],
+            opacities=nnx.sigmoid(opacity)[..., 0],
             features=jnp.concatenate([colour, features[..., 3:]], axis=-1),
         )
 

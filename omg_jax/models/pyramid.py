@@ -42,7 +42,7 @@ class FusionBlock(nnx.Module):
     def __init__(self, width: int, *, has_skip: bool, rngs: nnx.Rngs):
         self.skip_unit = ResidualUnit(width, rngs=rngs) if has_skip else None
         self.unit = ResidualUnit(width, rngs=rngs)
-        self.out = nnx.Conv(width, width, (1, 1), rngs=rngs)
+        self.out = nnx.Linear(width, width, rngs=rngs)
 
     def __call__(self, x: Float[Array, "b h w c"], skip: Array | None, size: int) -> Float[Array, "b i j c"]:
         if self.skip_unit is not None:
@@ -58,7 +58,7 @@ class FeaturePyramid(nnx.Module):
     """
 
     def __init__(self, token_channels: int, channels: tuple[int, int, int, int], width: int, *, rngs: nnx.Rngs):
-        self.projections = nnx.List([nnx.Conv(token_channels, c, (1, 1), rngs=rngs) for c in channels])
+        self.projections = nnx.List([nnx.Linear(token_channels, c, rngs=rngs) for c in channels])
         self.enlarge4 = PatchUpsample(channels[0], 4, rngs=rngs)
         self.enlarge2 = PatchUpsample(channels[1], 2, rngs=rngs)
         self.shrink2 = nnx.Conv(channels[3], channels[3], (3, 3), strides=2, padding=1, rngs=rngs)
@@ -70,7 +70,8 @@ class FeaturePyramid(nnx.Module):
         """taps: four arrays [b, n*n, d], shallowest first; image: the photo in [0, 1], any size, without gradient."""
         n = round(taps[0].shape[1] ** 0.5)
         image = jax.lax.stop_gradient((image - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_STD))
-        grids = [conv(tap.reshape(tap.shape[0], n, n, -1)) for conv, tap in zip(self.projections, taps, strict=True)]
+        projected = [projection(tap) for projection, tap in zip(self.projections, taps, strict=True)]
+        grids = [x.reshape(x.shape[0], n, n, -1) for x in projected]
         grids = [self.enlarge4(grids[0]), self.enlarge2(grids[1]), grids[2], self.shrink2(grids[3])]
         levels = [
             join(jnp.concatenate([resize_image(image, grid.shape[1:3]), grid], axis=-1))

@@ -83,7 +83,7 @@ class PlaneHead(nnx.Module):
         self.hidden = nnx.List([nnx.Conv(i, plane.hidden, (3, 3), rngs=rngs) for i in inputs])
         skip = gaussians.colour_skip
         outputs = gaussians.num_channels + 9 + (1 if skip else 0)
-        self.out = nnx.Conv(plane.hidden + (4 if skip else 0), outputs, (1, 1), rngs=rngs)
+        self.out = nnx.Linear(plane.hidden + (4 if skip else 0), outputs, rngs=rngs)
         self.out.bias[...] = self.start_bias(outputs, spacing)
 
     def start_bias(self, outputs: int, spacing: float) -> Float[Array, " o"]:
