@@ -1,0 +1,126 @@
+"""478 face landmarks and 52 expression scores of a picture, by MediaPipe's face landmarker nets.
+
+The road: face detector -> landmark net on a window around the box -> landmark net again on a window around the first
+landmarks -> expression net on a subset of the second landmarks.
+"""
+
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from omg_jax.assets.registry import asset_path
+from omg_jax.tracking.crops import SquareCrop, points_to_picture, sample_crop
+from omg_jax.tracking.face_detector import FaceBox, detect_faces, overlap
+from omg_jax.tracking.face_mesh import EXPRESSION_NET_LANDMARKS, LEFT_EYE_OUTER, NUM_LANDMARKS, RIGHT_EYE_OUTER
+from omg_jax.tracking.tflite import TfliteModel
+
+INPUT_SIZE = 256
+WINDOW_MARGIN = 1.5  # side of the window over the longer side of what it must show
+MIN_PICTURE_SIDE = 64
+PRESENCE_THRESHOLD = 0.5
+
+
+class FaceLandmarks(NamedTuple):
+    """What the nets see of one face.
+
+    points: x, y in pixels (pixel (0, 0) has its centre at (0.5, 0.5)) and z in the same unit, smaller towards the
+    camera, relative to the head's middle. scores: the 52 of face_mesh.EXPRESSION_SCORES, in [0, 1]. presence:
+    probability that the window shows a face. box: left, top, right, bottom of the points. num_faces: how many the
+    detector saw.
+    """
+
+    points: Float[np.ndarray, "478 3"]
+    scores: Float[np.ndarray, "52"]
+    presence: float
+    box: Float[np.ndarray, "4"]
+    num_faces: int
+
+
+class FaceLandmarker:
+    """Finds landmarks and expression scores; holds the three nets.
+
+    task_file: the user's own copy of face_landmarker.task, else the assets registry gets it.
+    """
+
+    def __init__(self, task_file: Path | str | None = None):
+        with zipfile.ZipFile(asset_path("face-landmarker", path=task_file)) as bundle:
+            self._detector = TfliteModel(bundle.read("face_detector.tflite"))
+            self._landmark_net = TfliteModel(bundle.read("face_landmarks_detector.tflite"))
+            self._expression_net = TfliteModel(bundle.read("face_blendshapes.tflite"))
+
+    def __call__(
+        self, image: UInt8[np.ndarray, "h w 3"], previous: FaceLandmarks | None = None
+    ) -> FaceLandmarks | None:
+        """Landmarks of the largest face of an RGB picture, or None where no face is seen.
+
+        previous: the same person's landmarks in the frame before; then the face nearest to them is taken, and they
+        replace a detector that misses. ValueError where the picture is smaller than 64 x 64.
+        """
+        check_picture(image)
+        faces = detect_faces(self._detector, image)
+        window = choose_window(faces, previous)
+        if window is None:
+            return None
+        points, _ = self._landmarks_in(image, window)
+        points, presence = self._landmarks_in(image, window_of_points(points))
+        if presence < PRESENCE_THRESHOLD:
+            return None
+        seen = points[list(EXPRESSION_NET_LANDMARKS), :2]
+        (scores,) = self._expression_net(seen[None]).values()
+        box = np.concatenate([points[:, :2].min(axis=0), points[:, :2].max(axis=0)])
+        return FaceLandmarks(
+            points.astype(np.float32), np.clip(scores.ravel(), 0.0, 1.0), presence, box.astype(np.float32), len(faces)
+        )
+
+    def _landmarks_in(self, image: np.ndarray, window: SquareCrop) -> tuple[np.ndarray, float]:
+        drawn = sample_crop(image, window, INPUT_SIZE)
+        output = self._landmark_net(drawn[None].astype(np.float32) / 255.0)
+        points = output["Identity"].reshape(NUM_LANDMARKS, 3).astype(np.float64)
+        presence = float(1 / (1 + np.exp(-np.float64(output["Identity_1"].ravel()[0]))))
+        return points_to_picture(points, window, INPUT_SIZE), presence
+
+
+def check_picture(image: UInt8[np.ndarray, "h w 3"]) -> None:
+    """ValueError where a picture is too small to find a face in."""
+    height, width = image.shape[:2]
+    if min(height, width) < MIN_PICTURE_SIDE:
+        raise ValueError(
+            f"the picture must have at least {MIN_PICTURE_SIDE} x {MIN_PICTURE_SIDE} pixels to find a face in, "
+            f"got {width} x {height}; give a larger one"
+        )
+
+
+def choose_window(faces: list[FaceBox], previous: FaceLandmarks | None) -> SquareCrop | None:
+    """Where to look for landmarks: the largest face, or the one that overlaps the previous frame's, or that place."""
+    if previous is None:
+        return window_of_face(faces[0]) if faces else None
+    nearest = max(faces, key=lambda face: overlap(face.box, previous.box), default=None)
+    if nearest is None or overlap(nearest.box, previous.box) == 0:
+        return window_of_points(previous.points)
+    return window_of_face(nearest)
+
+
+def window_of_face(face: FaceBox) -> SquareCrop:
+    """Upright window (with respect to the eyes) around a detected box."""
+    left, top, right, bottom = face.box
+    side = WINDOW_MARGIN * max(right - left, bottom - top)
+    return SquareCrop(((left + right) / 2, (top + bottom) / 2), side, tilt(face.eyes[0], face.eyes[1]))
+
+
+def window_of_points(points: Float[np.ndarray, "478 d"]) -> SquareCrop:
+    """Upright window (with respect to the eyes) around landmarks."""
+    angle = tilt(points[RIGHT_EYE_OUTER, :2], points[LEFT_EYE_OUTER, :2])
+    upright = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    turned = points[:, :2] @ upright.T
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    x, y = upright.T @ ((low + high) / 2)
+    return SquareCrop((float(x), float(y)), float(WINDOW_MARGIN * (high - low).max()), angle)
+
+
+def tilt(right_eye: Float[np.ndarray, "2"], left_eye: Float[np.ndarray, "2"]) -> float:
+    """Angle of the line from the subject's right eye to the left one; 0 when upright, positive clockwise as seen."""
+    across, down = left_eye - right_eye
+    return float(np.arctan2(down, across))
