@@ -46,16 +46,9 @@ def layered_fragments(
 
 
 def interpolate(
-    fragments: Fragments, faces: Int[np.ndarray, "f 3"], values: Float[np.ndarray, "v c"]
-) -> Float[np.ndarray, "n c"]:
-    """Values given per vertex, at each fragment."""
-    return interpolate_corners(fragments, values, faces)
-
-
-def interpolate_corners(
     fragments: Fragments, values: Float[np.ndarray, "k c"], corners: Int[np.ndarray, "f 3"]
 ) -> Float[np.ndarray, "n c"]:
-    """Values whose row for corner j of triangle f is corners[f, j], at each fragment."""
+    """Values whose row for corner j of triangle f is corners[f, j] (faces, or uv ids), at each fragment."""
     ids = corners[fragments.triangles]
     weights = fragments.barycentrics
     result = values[ids[:, 0]] * weights[:, 0:1]

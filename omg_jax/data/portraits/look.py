@@ -20,12 +20,12 @@ HAIR_COLOURS = {
     "dyed": ((0.120, 0.040, 0.160), 0.03),
 }
 GREYS = ((0.16, 0.155, 0.15), (0.32, 0.315, 0.31), (0.55, 0.55, 0.54))
-# Styles that hide an eye (bob01, bob02, short03) are kept rare: they hide what the tracker needs.
+# Styles that hide an eye (bob01, bob02, braid01, short03) are kept rare: they hide what a tracker needs.
 FEMALE_HAIR = {
-    "long01": 3.0, "ponytail01": 3.0, "braid01": 2.0, "bob01": 0.8, "bob02": 1.2, "short01": 0.7, "short03": 0.8,
-    "short02": 0.5, "short04": 0.8, "afro01": 0.4,
+    "long01": 3.0, "ponytail01": 3.0, "braid01": 0.8, "bob01": 0.5, "bob02": 0.6, "short01": 0.9, "short03": 0.35,
+    "short02": 0.8, "short04": 1.0, "afro01": 0.4,
 }  # fmt: skip
-MALE_HAIR = {"short01": 2.2, "short02": 2.2, "short03": 0.8, "short04": 2.5, "afro01": 0.4, "ponytail01": 0.3, "": 1.2}
+MALE_HAIR = {"short01": 2.2, "short02": 2.2, "short03": 0.35, "short04": 2.5, "afro01": 0.4, "ponytail01": 0.3, "": 1.2}
 IRISES = {"brown": 4.0, "brownlight": 2.0, "blue": 1.0, "bluegreen": 0.7, "deepblue": 0.7, "lightblue": 0.8,
           "green": 0.9, "grey": 0.8, "ice": 0.4}  # fmt: skip
 
@@ -81,7 +81,7 @@ def sample_look(rng: np.random.Generator, person: Person, names: dict[str, tuple
     dark = race == "african"
     # Dark skins vary as much as light ones do, but their textures are few and very saturated.
     brightness = np.exp(rng.normal(0.25 if dark else 0.0, 0.22 if dark else 0.10))
-    tone = brightness * np.exp(rng.normal(0.0, 0.05, 3)) * ([0.85, 1.06, 1.2] if dark else [1.0, 1.0, 1.0])
+    tone = brightness * np.exp(rng.normal(0.0, 0.05, 3)) * ([0.82, 1.08, 1.28] if dark else [1.0, 1.0, 1.0])
     styles = {**(FEMALE_HAIR if sex == "female" else MALE_HAIR)}
     styles["afro01"] = styles["afro01"] * (8.0 if dark else 0.3)
     garments = [name for name in names["clothes"] if name.startswith(sex)] or list(names["clothes"])

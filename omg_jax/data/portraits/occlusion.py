@@ -24,8 +24,9 @@ def visible_from(
     directions: Float[np.ndarray, "d 3"],
 ) -> Float[np.ndarray, "v d"]:
     """1 where nothing stands between a vertex and infinity in a direction (a unit vector), else 0."""
-    centre = vertices[faces].mean(axis=(0, 1))
-    reach = float(np.abs(vertices[faces] - centre).max()) * 1.3
+    corners = vertices[faces[faces.any(axis=1)]]
+    centre = corners.mean(axis=(0, 1))
+    reach = float(np.linalg.norm(corners - centre, axis=-1).max()) * 1.02
     cameras = Camera(
         np.stack([_look_from(direction, centre) for direction in directions]),
         np.broadcast_to(_map_intrinsics(reach), (len(directions), 3, 3)),

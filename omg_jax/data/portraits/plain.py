@@ -93,7 +93,7 @@ def _draw(
     _, face_index = _zbuffer(vertices, faces, camera, (size, size))
     fragments = visible_fragments(np.concatenate([pixels, depth[:, None]], axis=1), faces, np.asarray(face_index))
     in_camera = normals @ camera.world_to_camera[:3, :3].T
-    values = interpolate(fragments, faces, np.concatenate([colours, in_camera], axis=1))
+    values = interpolate(fragments, np.concatenate([colours, in_camera], axis=1), faces)
     turned = values[:, 4:] / (np.linalg.norm(values[:, 4:], axis=1, keepdims=True) + 1e-9)
     open_sky, no_shadow = np.ones(len(values), np.float32), np.ones((len(values), len(light.directions)), np.float32)
     canvas = np.zeros((size * size, 4), np.float32)

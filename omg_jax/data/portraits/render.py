@@ -10,16 +10,18 @@ from omg_jax.data.portraits.fragments import (
     Fragments,
     composite,
     interpolate,
-    interpolate_corners,
     layered_fragments,
     visible_fragments,
 )
-from omg_jax.data.portraits.scene import Scene
+from omg_jax.data.portraits.scene import Part, Scene
 from omg_jax.data.portraits.shading import MATERIALS, Light, shade
 from omg_jax.data.portraits.textures import sample_texture
 from omg_jax.geometry.visibility import zbuffer
 from omg_jax.types import Camera
 
+# Fragments are shaded in pieces that stay in a core's cache.
+CHUNK = 8192
+LEAST_ALPHA = 1.0 / 255.0
 # Linear colours above this bend towards white instead of being cut off.
 SHOULDER = 0.55
 
@@ -49,8 +51,8 @@ def render_frame(
     points = in_camera.copy()
     points[:, :2] = in_camera[:, :2] / in_camera[:, 2:] * intrinsics[[0, 1], [0, 1]] + intrinsics[:2, 2]
     opaque = scene.faces[: scene.num_opaque]
-    depth, face_index = _zbuffer(surface.vertices, opaque, Camera(matrix, intrinsics), image_size=(fine, fine))
-    depth, face_index = np.asarray(depth), np.asarray(face_index)
+    buffers = _zbuffer(surface.vertices, scene.solid_faces, Camera(matrix, intrinsics), image_size=(fine, fine))
+    depth, face_index = (np.asarray(x) for x in buffers)
     attributes = np.concatenate(
         [surface.normals @ matrix[:3, :3].T, surface.openness[:, None], surface.shadow], axis=1
     ).astype(np.float32)
@@ -85,21 +87,26 @@ def _shade(
     scene: Scene, fragments: Fragments, attributes: Float[np.ndarray, "v c"], light: Light
 ) -> Float[np.ndarray, "n 4"]:
     """Premultiplied colour of each fragment, part by part."""
-    colours = np.zeros((fragments.pixels.size, 4), np.float32)
+    colours = np.empty((fragments.pixels.size, 4), np.float32)
     part_of = scene.face_part[fragments.triangles]
     for index, part in enumerate(scene.parts):
         chosen = np.flatnonzero(part_of == index)
-        if chosen.size == 0:
-            continue
-        mine = Fragments(*(field[chosen] for field in fragments))
-        albedo = sample_texture(part.texture, interpolate_corners(mine, scene.uvs, scene.uv_corners))
-        two_sided = part.material in ("hair", "brows", "cloth")
-        if part.material not in ("hair", "brows"):
-            albedo[:, :3] /= np.maximum(albedo[:, 3:], 1e-3)
-            albedo[:, 3] = 1.0
-        values = interpolate(mine, scene.faces, attributes)
-        normals = values[:, :3] / (np.linalg.norm(values[:, :3], axis=1, keepdims=True) + 1e-9)
-        colours[chosen] = shade(
-            light, MATERIALS[part.material], albedo, normals, values[:, 3], values[:, 4:], two_sided
-        )
+        for start in range(0, chosen.size, CHUNK):
+            rows = chosen[start : start + CHUNK]
+            mine = Fragments(*(field[rows] for field in fragments))
+            colours[rows] = _shade_part(scene, part, mine, attributes, light)
+    return colours
+
+
+def _shade_part(
+    scene: Scene, part: Part, fragments: Fragments, attributes: Float[np.ndarray, "v c"], light: Light
+) -> Float[np.ndarray, "n 4"]:
+    albedo = sample_texture(part.texture, interpolate(fragments, scene.uvs, scene.uv_corners))
+    colours = np.zeros_like(albedo)
+    # Much of a hair card is clear: only what is seen is lit.
+    seen = np.flatnonzero(albedo[:, 3] > LEAST_ALPHA)
+    values = interpolate(Fragments(*(field[seen] for field in fragments)), attributes, scene.faces)
+    normals, sky, shadow = values[:, :3], values[:, 3], values[:, 4:]
+    normals = normals / np.sqrt(np.einsum("nc,nc->n", normals, normals) + 1e-12)[:, None]
+    colours[seen] = shade(light, MATERIALS[part.material], albedo[seen], normals, sky, shadow)
     return colours

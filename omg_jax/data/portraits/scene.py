@@ -17,6 +17,7 @@ from omg_jax.data.portraits.textures import Texture, sample_texture
 LOWEST_HEIGHT = -1.75
 # The high-poly eyes carry a clear cornea shell around the iris; its texels lie below this alpha.
 CORNEA_ALPHA = 0.8
+PADDING = 4096
 
 
 class Part(NamedTuple):
@@ -32,7 +33,9 @@ class Scene(NamedTuple):
     """The merged mesh of a person.
 
     Vertices are placement @ base + offsets, where base are the rows of the base mesh with expression. Faces of opaque
-    parts come first. eye_rows are the merged rows of the left and of the right eye.
+    parts come first; solid_faces are these, occluders the ones that cast shadows, both padded with empty faces to few
+    different lengths, as are the vertices (each new shape costs a compilation). eye_rows are the merged rows of the
+    left and of the right eye.
     """
 
     placement: sparse.csr_matrix
@@ -42,6 +45,7 @@ class Scene(NamedTuple):
     uvs: Float[np.ndarray, "t 2"]
     face_part: Int[np.ndarray, "f"]
     num_opaque: int
+    solid_faces: Int[np.ndarray, "p 3"]
     occluders: Int[np.ndarray, "o 3"]
     parts: tuple[Part, ...]
     eye_rows: tuple[Int[np.ndarray, "n"], Int[np.ndarray, "n"]]
@@ -91,18 +95,22 @@ def build_scene(
         dense.append(_dense_faces(part, part_uvs))
         num_vertices, num_uvs = num_vertices + len(positions), num_uvs + len(part.mesh.uvs)
     all_faces = np.concatenate(faces).astype(np.int32)
+    num_opaque = sum(len(x) for x in faces[: len(opaque)])
+    spare = -num_vertices % PADDING
+    placements.append(sparse.csr_matrix((spare, len(identity))))
     return Scene(
         placement=sparse.vstack(placements).tocsr().astype(np.float32),
-        offsets=np.concatenate(offsets).astype(np.float32),
+        offsets=_padded(np.concatenate(offsets)).astype(np.float32),
         faces=all_faces,
         uv_corners=np.concatenate(uv_corners).astype(np.int32),
         uvs=np.concatenate(uvs).astype(np.float32),
         face_part=np.concatenate(face_part),
-        num_opaque=sum(len(x) for x in faces[: len(opaque)]),
-        occluders=all_faces[np.concatenate(dense)],
+        num_opaque=num_opaque,
+        solid_faces=_padded(all_faces[:num_opaque]),
+        occluders=_padded(all_faces[np.concatenate(dense)]),
         parts=parts,
         eye_rows=eye_rows,
-        normal_sum=_incidence(all_faces, num_vertices),
+        normal_sum=_incidence(all_faces, num_vertices + spare),
     )
 
 
@@ -155,6 +163,11 @@ def _dense_faces(part: Part, uv_corners: Int[np.ndarray, "f 3"]) -> Bool[np.ndar
 def _alpha(part: Part, uv_corners: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "f"]:
     """The texture's alpha at the centre of each face."""
     return sample_texture(part.texture, part.mesh.uvs[uv_corners].mean(axis=1))[:, 3]
+
+
+def _padded(rows: np.ndarray) -> np.ndarray:
+    """Zero rows appended up to a multiple of PADDING; a face of zeros has no area."""
+    return np.concatenate([rows, np.zeros((-len(rows) % PADDING, *rows.shape[1:]), rows.dtype)])
 
 
 def _incidence(faces: Int[np.ndarray, "f 3"], num_vertices: int) -> sparse.csr_matrix:

@@ -16,23 +16,24 @@ class Material(NamedTuple):
     """How a surface answers light.
 
     wrap is how far, per colour, light creeps beyond the terminator (0 is Lambert; skin lets red through). specular is
-    the highlight's strength, shininess its Blinn-Phong exponent. gain multiplies the texture.
+    the highlight's strength, 2 ** sharpness its Blinn-Phong exponent. gain multiplies the texture.
     """
 
     wrap: tuple[float, float, float]
     specular: float
-    shininess: float
+    sharpness: int
     gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    two_sided: bool = False
 
 
 MATERIALS = {
-    "skin": Material(wrap=(0.42, 0.28, 0.22), specular=0.10, shininess=14.0),
-    "eyes": Material(wrap=(0.35, 0.32, 0.32), specular=1.6, shininess=350.0, gain=(0.82, 0.80, 0.80)),
-    "teeth": Material(wrap=(0.3, 0.3, 0.3), specular=0.25, shininess=60.0, gain=(1.25, 1.15, 1.0)),
-    "tongue": Material(wrap=(0.3, 0.25, 0.25), specular=0.15, shininess=30.0, gain=(0.42, 0.32, 0.32)),
-    "cloth": Material(wrap=(0.15, 0.15, 0.15), specular=0.02, shininess=6.0),
-    "hair": Material(wrap=(0.5, 0.5, 0.5), specular=0.10, shininess=24.0),
-    "brows": Material(wrap=(0.5, 0.5, 0.5), specular=0.0, shininess=1.0),
+    "skin": Material(wrap=(0.42, 0.28, 0.22), specular=0.10, sharpness=4),
+    "eyes": Material(wrap=(0.35, 0.32, 0.32), specular=1.6, sharpness=8, gain=(0.82, 0.80, 0.80)),
+    "teeth": Material(wrap=(0.3, 0.3, 0.3), specular=0.25, sharpness=6, gain=(1.25, 1.15, 1.0)),
+    "tongue": Material(wrap=(0.3, 0.25, 0.25), specular=0.15, sharpness=5, gain=(0.42, 0.32, 0.32)),
+    "cloth": Material(wrap=(0.15, 0.15, 0.15), specular=0.02, sharpness=3, two_sided=True),
+    "hair": Material(wrap=(0.5, 0.5, 0.5), specular=0.10, sharpness=5, two_sided=True),
+    "brows": Material(wrap=(0.5, 0.5, 0.5), specular=0.0, sharpness=0, two_sided=True),
 }
 
 
@@ -70,30 +71,32 @@ def shade(
     normals: Float[np.ndarray, "n 3"],
     openness: Float[np.ndarray, "n"],
     shadow: Float[np.ndarray, "n k"],
-    two_sided: bool = False,
 ) -> Float[np.ndarray, "n 4"]:
     """Premultiplied colour of fragments.
 
     normals are unit vectors in camera axes; openness in [0, 1] is the share of the sky that the point sees; shadow in
     [0, 1] is the share of each light that reaches it. Two-sided surfaces turn their normal to the viewer.
     """
-    if two_sided:
+    if material.two_sided:
         normals = np.where(normals[:, 2:] > 0.0, -normals, normals)
-    irradiance = light.ambient[0] + normals @ light.ambient[1:]
-    irradiance *= openness[:, None]
+    irradiance = (light.ambient[0] + normals @ light.ambient[1:]) * openness[:, None]
     wrap = np.asarray(material.wrap, np.float32)
     highlight = np.zeros_like(irradiance)
     for index, (direction, colour) in enumerate(zip(light.directions, light.colours, strict=True)):
-        cosine = (normals @ direction)[:, None]
-        lit = np.maximum((cosine + wrap) / (1.0 + wrap), 0.0)
-        irradiance += lit * (colour * shadow[:, index : index + 1])
+        arriving = shadow[:, index : index + 1] * colour
+        lit = (normals @ direction)[:, None] + wrap
+        np.maximum(lit, 0.0, out=lit)
+        irradiance += lit * arriving / (1.0 + wrap)
         if material.specular > 0.0:
             half = direction + TO_VIEWER
-            half /= np.linalg.norm(half) + 1e-6
-            strength = np.maximum(normals @ half, 0.0) ** material.shininess * (material.specular * shadow[:, index])
-            highlight += strength[:, None] * colour
+            strength = np.maximum(normals @ (half / (np.linalg.norm(half) + 1e-6)), 0.0)
+            for _ in range(material.sharpness):
+                strength *= strength
+            highlight += (material.specular * strength)[:, None] * arriving
+    irradiance *= np.asarray(material.gain, np.float32)
+    highlight *= albedo[:, 3:]
     shaded = np.empty_like(albedo)
-    shaded[:, :3] = albedo[:, :3] * irradiance * np.asarray(material.gain, np.float32) + highlight * albedo[:, 3:]
+    shaded[:, :3] = albedo[:, :3] * irradiance + highlight
     shaded[:, 3] = albedo[:, 3]
     return shaded
 

@@ -24,6 +24,14 @@ def load_texture(path: Path) -> Texture:
     return texture
 
 
+def without_alpha(texture: Texture) -> Texture:
+    """The texture's colours made opaque everywhere."""
+    solid = texture.copy()
+    solid[..., :3] /= np.maximum(texture[..., 3:], 1e-3)
+    solid[..., 3] = 1.0
+    return solid
+
+
 def sample_texture(texture: Texture, uvs: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 4"]:
     """Bilinear lookup; u runs to the right and v upwards over [0, 1], clamped at the border."""
     height, width = texture.shape[:2]

@@ -8,7 +8,7 @@ import numpy as np
 from omg_jax.data.makehuman import Makehuman, Material, ObjMesh, Proxy, load_material, load_obj, load_proxy
 from omg_jax.data.portraits.look import Look
 from omg_jax.data.portraits.scene import Part
-from omg_jax.data.portraits.textures import Texture, load_texture, shift_colours, tint
+from omg_jax.data.portraits.textures import Texture, load_texture, shift_colours, tint, without_alpha
 
 EYES = "high-poly"
 
@@ -70,6 +70,8 @@ class Wardrobe:
             texture = tint(texture, colour)
         if shift is not None:
             texture = shift_colours(texture, *shift)
+        if material == "teeth":
+            texture = without_alpha(texture)
         return Part(material, texture, mesh, proxy)
 
 
