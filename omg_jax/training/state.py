@@ -1,4 +1,4 @@
-"""The state of a training run, and how one gradient changes it: Adam with linear decay, and a running mean of the weights."""
+"""The state of a training run, and how one gradient changes it: Adam with linear decay, and a mean of the weights."""
 
 from typing import Any, NamedTuple
 
@@ -41,8 +41,8 @@ def init_state(params: Params, config: TrainConfig) -> TrainState:
 def apply_gradients(state: TrainState, gradients: Params, healthy: Array, config: TrainConfig) -> TrainState:
     """The state after one batch. Where ``healthy`` is false only the counters move.
 
-    The learning rate is a function of ``state.step``, so a skipped batch does not delay its decay. A parameter that a level
-    of detail does not use has a zero gradient: its Adam moments decay and it comes to rest.
+    The learning rate is a function of ``state.step``, so a skipped batch does not delay its decay. A parameter that a
+    level of detail does not use has a zero gradient: its Adam moments decay and it comes to rest.
     """
     directions, optimizer = _optimizer(config).update(gradients, state.optimizer, state.params)
     rate = learning_rate(config, state.step)

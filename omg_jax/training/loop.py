@@ -1,0 +1,187 @@
+"""A training run on one device: batches in, checkpoints, metrics, pictures and weights out."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float
+
+from omg_jax.config import Config
+from omg_jax.data.clips import ClipIndex
+from omg_jax.data.pairs import check_pairs, load_batch, prefetched
+from omg_jax.head.load import Head
+from omg_jax.losses.perceptual import PerceptualParams
+from omg_jax.models.omg import build_model
+from omg_jax.models.state import split_model
+from omg_jax.models.weights import WeightsMeta, load_weights, save_weights
+from omg_jax.training.checkpoint import Checkpoints
+from omg_jax.training.curriculum import check_curriculum, level_at
+from omg_jax.training.pictures import grid_row, save_grid
+from omg_jax.training.records import Meter, MetricLog, write_config
+from omg_jax.training.state import TrainState, init_state
+from omg_jax.training.step import Frozen, TrainStep, make_train_step, predict
+from omg_jax.training.tokens import Taps, TokenCache
+from omg_jax.types import PairBatch
+
+WEIGHTS_NAME = "weights.safetensors"
+MAX_FLOAT32_BYTES = 16 * 2**20  # larger weights are written as float16
+NUM_PREVIEWS = 3
+
+
+class Job(NamedTuple):
+    """What a run trains on: options, dataset, head, the frozen backbone (photos -> taps), perceptual weights."""
+
+    config: Config
+    index: ClipIndex
+    head: Head
+    taps: Callable[[Float[Array, "b h w 3"]], Taps]
+    perceptual: PerceptualParams
+
+
+class Listener(NamedTuple):
+    """Who is told how a run goes: first step, number of steps done, row of metrics, a sentence for people."""
+
+    on_start: Callable[[int], None]
+    on_step: Callable[[int], None]
+    on_log: Callable[[dict[str, float]], None]
+    on_note: Callable[[str], None]
+
+
+SILENT = Listener(*[lambda _: None] * 4)
+
+
+class Outcome(NamedTuple):
+    """How a run ended. weights is the file with the running mean of the weights."""
+
+    state: TrainState
+    finished: bool
+    weights: Path
+
+
+def train(job: Job, listener: Listener = SILENT) -> Outcome:
+    """Trains until the last step, or until SIGTERM or SIGINT; then saves. The same job again continues from there.
+
+    Writes below ``config.train.output``: config.json, metrics.jsonl, metrics.csv, checkpoints/, pictures/ and
+    weights.safetensors.
+
+    Raises:
+        ValueError: the dataset, the head, the options and the checkpoint do not fit together.
+    """
+    check_job(job)
+    options, folder = job.config.train, Path(job.config.train.output)
+    graphdef, params, constants = split_model(build_model(job.config.model, job.head.model, options.seed))
+    frozen, cache = Frozen(constants, job.perceptual), TokenCache(job.taps, options.token_cache_mb)
+    steps = compiled_steps(graphdef, job.config)
+    with Checkpoints(folder / "checkpoints") as checkpoints, stop_signals() as stop:
+        state = starting_state(job, params, checkpoints, listener)
+        first = int(state.step)
+        write_config(folder, job.config)
+        log, meter = MetricLog(folder, first), Meter()
+        listener.on_start(first)
+        with contextlib.closing(loaded_batches(job, first, cache)) as batches:
+            for done in range(first + 1, options.num_steps + 1):
+                with meter.waiting():
+                    batch = next(batches)
+                lod = level_at(options.curriculum, options.num_steps, options.seed, done - 1)
+                state, metrics = steps[lod](state, batch, frozen)
+                meter.add({"lod": lod, **metrics})
+                listener.on_step(done)
+                if done % options.log_every == 0:
+                    row = {"step": done, "skipped": int(state.skipped), **meter.means()}
+                    log.write(row)
+                    listener.on_log(row)
+                if done % options.checkpoint_every == 0:
+                    keep(job, state, checkpoints)
+                if done % options.picture_every == 0:
+                    save_preview(job, graphdef, state, constants, cache)
+                if stop.is_set():
+                    listener.on_note(f"stopped by a signal after step {done}; the same command continues")
+                    break
+        weights = keep(job, state, checkpoints)
+    return Outcome(state, int(state.step) >= options.num_steps, weights)
+
+
+def check_job(job: Job) -> None:
+    """Raises ValueError where options, dataset and head do not fit together."""
+    options = job.config.train
+    check_pairs(job.index, job.config.model.image_size, options.window)
+    check_curriculum(options.curriculum, job.config.model.num_levels)
+    if job.index.head_sha256 != job.head.sha256:
+        raise ValueError(
+            f"the clips of {job.index.root} hold parameters of head {job.index.head_name} "
+            f"({job.index.head_sha256[:12]}), expected {job.head.name} ({job.head.sha256[:12]}): give the clips' own "
+            "--head"
+        )
+
+
+def starting_state(job: Job, params: dict, checkpoints: Checkpoints, listener: Listener) -> TrainState:
+    """The newest checkpoint's state; else a fresh one, from init_weights where they are given."""
+    options = job.config.train
+    latest = checkpoints.latest()
+    if latest is not None:
+        listener.on_note(f"continuing from the checkpoint of step {latest} in {options.output}")
+        return checkpoints.restore(init_state(params, options), job.config)
+    if options.init_weights:
+        listener.on_note(f"starting from the weights {options.init_weights}")
+        params = load_weights(Path(options.init_weights), params)
+    return init_state(params, options)
+
+
+def compiled_steps(graphdef: nnx.GraphDef, config: Config) -> list[TrainStep]:
+    """One program per level of detail, compiled when first used. Each donates the state that it is given."""
+    levels = range(config.model.num_levels + 1)
+    return [jax.jit(make_train_step(graphdef, config, lod), donate_argnums=0) for lod in levels]
+
+
+def loaded_batches(job: Job, first: int, cache: TokenCache) -> Generator[PairBatch]:
+    """The batches from step ``first`` to the end of the run, read ahead by threads."""
+    options = job.config.train
+
+    def load(step: int) -> PairBatch:
+        return load_batch(job.index, options.seed, step, options.batch_size, options.window, cache)
+
+    return prefetched(load, first, options.num_steps, options.loader_threads)
+
+
+def keep(job: Job, state: TrainState, checkpoints: Checkpoints) -> Path:
+    """Starts to save a checkpoint, and writes the running mean of the weights; returns the latter's path."""
+    checkpoints.save(state, job.config)
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state.average))
+    path = Path(job.config.train.output) / WEIGHTS_NAME
+    meta = WeightsMeta(job.config.name, job.head.name, job.head.sha256, int(state.step))
+    save_weights(path, state.average, meta, dtype=np.float32 if size <= MAX_FLOAT32_BYTES else np.float16)
+    return path
+
+
+def save_preview(job: Job, graphdef: nnx.GraphDef, state: TrainState, constants: nnx.State, cache: TokenCache) -> None:
+    """Writes the same few pairs, whole pictures at the finest level, by the running mean of the weights."""
+    size, lod = job.config.model.image_size, job.config.model.num_levels
+    rows = []
+    for sample in range(NUM_PREVIEWS):
+        batch = load_batch(job.index, job.config.train.seed, sample, 1, size, cache)
+        rows.append(grid_row(batch, _predict(graphdef, state.average, constants, batch, lod)))
+    save_grid(Path(job.config.train.output) / "pictures" / f"step_{int(state.step):07d}.png", rows)
+
+
+_predict = jax.jit(predict, static_argnums=(0, 4))
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM or SIGINT sets inside the block (never outside the main thread: Python has no handlers there)."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

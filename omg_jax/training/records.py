@@ -1,0 +1,88 @@
+"""What a run writes down: one line per logged step, as JSON lines and as CSV, and the options it ran with."""
+
+import contextlib
+import csv
+import dataclasses
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Array
+
+from omg_jax.config import Config
+from omg_jax.files import replacing
+
+JSONL_NAME, CSV_NAME, CONFIG_NAME = "metrics.jsonl", "metrics.csv", "config.json"
+
+
+class Meter:
+    """Means over the steps since the last logged row, and how long they took."""
+
+    def __init__(self) -> None:
+        self._rows: list[dict[str, float]] = []
+        self._waited, self._since = 0.0, time.perf_counter()
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Times what the step waits for its batch."""
+        start = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - start
+
+    def add(self, metrics: dict[str, Array | int]) -> None:
+        """Takes one step's metrics; waits until they are computed."""
+        self._rows.append({name: float(value) for name, value in metrics.items()})
+
+    def means(self) -> dict[str, float]:
+        """Means over the steps since the last call whose loss was finite, and seconds per step."""
+        rows = [row for row in self._rows if np.isfinite(row["loss"])] or self._rows
+        now, count = time.perf_counter(), len(self._rows)
+        means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        means |= {"seconds": (now - self._since) / count, "seconds_waiting": self._waited / count}
+        self._rows, self._waited, self._since = [], 0.0, now
+        return means
+
+
+class MetricLog:
+    """Appends rows of numbers to metrics.jsonl and metrics.csv of a run's folder.
+
+    Rows at or after ``first_step``, left by a run that was killed after its last checkpoint, are dropped first.
+    """
+
+    def __init__(self, folder: Path, first_step: int):
+        self._jsonl, self._csv = Path(folder) / JSONL_NAME, Path(folder) / CSV_NAME
+        rows = [row for row in read_metrics(folder) if row["step"] < first_step]
+        with replacing(self._jsonl) as path:
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        with replacing(self._csv) as path, path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]) if rows else [])
+            if rows:
+                writer.writeheader()
+                writer.writerows(rows)
+
+    def write(self, row: dict[str, float]) -> None:
+        """Appends one row; all rows of a run have the same names."""
+        with self._jsonl.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        with self._csv.open("a", newline="") as file:
+            writer = csv.DictWriter(file, list(row))
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+def read_metrics(folder: Path) -> list[dict[str, float]]:
+    """The rows of a run's metrics.jsonl, without a last line that a killed process left unfinished."""
+    path = Path(folder) / JSONL_NAME
+    if not path.is_file():
+        return []
+    lines = path.read_text().split("\n")[:-1]
+    return [json.loads(line) for line in lines]
+
+
+def write_config(folder: Path, config: Config) -> None:
+    """Writes every option of the run to config.json."""
+    with replacing(Path(folder) / CONFIG_NAME) as path:
+        path.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
