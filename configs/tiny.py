@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from omg_jax.config import GaussianConfig, PlaneConfig, TransformerConfig, UNetConfig
+from omg_jax.config import GaussianConfig, LossConfig, PlaneConfig, TransformerConfig, UNetConfig
 from omg_jax.configs import small
 
 CONFIG = dataclasses.replace(
@@ -20,6 +20,12 @@ CONFIG = dataclasses.replace(
         image_size=128,
     ),
     train=dataclasses.replace(
-        small.CONFIG.train, output="runs/tiny", num_steps=20, window=64, checkpoint_every=10, picture_every=20
+        small.CONFIG.train,
+        output="runs/tiny",
+        num_steps=20,
+        window=64,
+        checkpoint_every=10,
+        picture_every=20,
+        losses=LossConfig(perceptual_net="lpips-alexnet", perceptual_max_tap=2, perceptual_size=48),
     ),
 )

@@ -1,8 +1,8 @@
 """Training batches: pairs of frames of one clip, and the window of the target that is rendered.
 
 A batch is a pure function of (dataset, seed, step). Samples are numbered through the whole run, and hosts and threads
-only divide the work of loading them, so training is the same for any number of either, and a checkpoint needs to remember
-only the step.
+only divide the work of loading them: training is the same for any number of either, and a checkpoint needs to remember
+no more than the step.
 """
 
 import collections

@@ -174,7 +174,7 @@ _predict = jax.jit(predict, static_argnums=(0, 4))
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM or SIGINT sets inside the block (never outside the main thread: Python has no handlers there)."""
+    """An event that SIGTERM or SIGINT sets inside the block; nothing sets it outside the main thread."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop

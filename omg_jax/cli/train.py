@@ -1,0 +1,76 @@
+"""``omg train``: trains a preset on a folder of clips."""
+
+from typing import Annotated
+
+import tyro
+from rich.progress import Progress, TaskID
+
+from omg_jax.assets.registry import asset_path
+from omg_jax.cli.console import console, progress_bar, report
+from omg_jax.cli.network import load_backbone
+from omg_jax.config import Config
+from omg_jax.configs import load_preset, preset_names
+from omg_jax.data.clips import load_index
+from omg_jax.head.load import load_head
+from omg_jax.losses.perceptual_weights import load_perceptual
+from omg_jax.training.loop import Job, Listener
+from omg_jax.training.loop import train as run_training
+from omg_jax.training.tokens import backbone_taps
+
+SHOWN = ("loss", "l2_refined", "ssim_refined", "perceptual_refined", "seconds")
+
+Preset = tyro.extras.subcommand_type_from_defaults(
+    {name: load_preset(name) for name in preset_names()}, prefix_names=False
+)
+
+
+def train(config: Annotated[Preset, tyro.conf.arg(name="")], json: bool = False) -> None:
+    """Trains a preset on a folder of clips; the same command again continues after an interruption.
+
+    Args:
+        config: The preset and every option of it.
+        json: Print one JSON object at the end.
+    """
+    job = prepare(config)
+    with progress_bar() as progress:
+        outcome = run_training(job, listener(progress, config.train.num_steps))
+    report(
+        {
+            "weights": str(outcome.weights),
+            "steps": int(outcome.state.step),
+            "skipped": int(outcome.state.skipped),
+            "finished": outcome.finished,
+        },
+        as_json=json,
+    )
+
+
+def prepare(config: Config) -> Job:
+    """Reads what the run needs: the dataset's index, the head, the frozen networks."""
+    if not config.train.data:
+        raise ValueError("no clips to train on; give --train.data FOLDER with the folder that holds index.json")
+    index = load_index(config.train.data)
+    backbone = load_backbone(config.model.backbone)
+    return Job(
+        config=config,
+        index=index,
+        head=load_head(config.head),
+        taps=backbone_taps(backbone, config.model.backbone_size),
+        perceptual=load_perceptual(asset_path(config.train.losses.perceptual_net)),
+    )
+
+
+def listener(progress: Progress, num_steps: int) -> Listener:
+    """Shows a run as a progress bar, with the logged numbers above it."""
+    task: TaskID = progress.add_task("training", total=num_steps)
+
+    def on_log(row: dict[str, float]) -> None:
+        numbers = "  ".join(f"{name} {row[name]:.4f}" for name in SHOWN)
+        console.print(f"step {row['step']}  {numbers}  skipped {row['skipped']}")
+
+    return Listener(
+        on_start=lambda first: progress.update(task, completed=first),
+        on_step=lambda done: progress.update(task, completed=done),
+        on_log=on_log,
+        on_note=console.print,
+    )
