@@ -4,7 +4,6 @@ Everything is in radians, acts on column vectors, takes any leading batch dimens
 stay finite at the identity, where a head at rest always is.
 """
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -107,8 +106,3 @@ def matrix_to_euler(matrix: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3"]:
     pitch = jnp.arcsin(jnp.clip(matrix[..., 2, 1], -1.0, 1.0))
     roll = jnp.arctan2(-matrix[..., 0, 1], matrix[..., 1, 1])
     return jnp.stack([yaw, pitch, roll], axis=-1)
-
-
-def compose(first: Float[Array, "*#b 3 3"], second: Float[Array, "*#b 3 3"]) -> Float[Array, "*b 3 3"]:
-    """Matrix product first @ second in full float32, also on devices whose default is a shorter mantissa."""
-    return jnp.matmul(first, second, precision=jax.lax.Precision.HIGHEST)

@@ -1,18 +1,22 @@
-"""Mesh subdivision as precomputed sparse matrices of fixed width: midpoint (PyTorch3D's order) and Loop.
+"""Mesh subdivision as precomputed sparse matrices of fixed width: midpoint (in PyTorch3D's order) and Loop.
 
 Every level's rows begin with the rows of the level before (prefix-nested): first the old vertices, then one vertex
-per edge. A matrix is stored as a gather: each row holds the indices and the weights of its parents, padded with
-weight zero.
+per edge, edges in lexicographic order. A matrix is applied as a gather: each row holds the indices and the weights of
+its parents.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse
 from jaxtyping import Array, Float, Int
 
 
 class GatherTable(NamedTuple):
-    """A sparse matrix with at most w entries per row: row i is the sum over j of weights[i, j] * x[indices[i, j]]."""
+    """A sparse matrix with at most w entries per row: row i is the sum over j of weights[i, j] * x[indices[i, j]].
+
+    Shorter rows are padded with weight 0 and their own first parent, so that no row reads a vertex it does not need.
+    """
 
     indices: Int[Array | np.ndarray, "n w"]
     weights: Float[Array | np.ndarray, "n w"]
@@ -21,8 +25,8 @@ class GatherTable(NamedTuple):
 class Subdivision(NamedTuple):
     """The subdivisions of one topology, levels 0 to L.
 
-    level_tables[k] takes level k to k + 1. composite_tables[k] takes level 0 to k in one gather (midpoint only; empty
-    for Loop, whose tables are chained).
+    level_tables[k] takes level k to k + 1. composite_tables[k] takes level 0 to k in one gather: for midpoint, of at
+    most 3 parents; empty for Loop, whose rows would be wide, and whose tables are chained instead.
     """
 
     faces: tuple[Int[Array | np.ndarray, "f 3"], ...]
@@ -39,31 +43,36 @@ def build_subdivision(
     scheme: "midpoint" (the paper's: old vertices stay, new ones halve their edge) or "loop" (Loop 1987).
 
     Raises:
-        ValueError: an unknown scheme, or, for Loop, an edge with more than two faces.
+        ValueError: an unknown scheme, a face that names a missing vertex, or, for Loop, an edge with more than two
+            faces.
     """
     if scheme not in ("midpoint", "loop"):
         raise ValueError(f'unknown subdivision scheme {scheme!r}; expected "midpoint" or "loop"')
-    rule = midpoint_table if scheme == "midpoint" else loop_table
-    all_faces, counts, tables = [np.asarray(faces, np.int32)], [num_vertices], []
+    if faces.size and not (faces.min() >= 0 and faces.max() < num_vertices):
+        raise ValueError(f"faces: expected indices in [0, {num_vertices}), got {faces.min()} to {faces.max()}")
+    all_faces, counts, matrices = [np.asarray(faces, np.int32)], [num_vertices], []
     for _ in range(num_levels):
         edges, face_edges = mesh_edges(all_faces[-1], counts[-1])
-        tables.append(rule(all_faces[-1], counts[-1], edges, face_edges))
+        if scheme == "midpoint":
+            matrices.append(midpoint_matrix(edges, counts[-1]))
+        else:
+            matrices.append(loop_matrix(all_faces[-1], edges, face_edges, counts[-1]))
         all_faces.append(split_faces(all_faces[-1], face_edges + counts[-1]))
         counts.append(counts[-1] + len(edges))
     composites = []
     if scheme == "midpoint":
-        composites = [identity_table(num_vertices)]
-        for table in tables:
-            composites.append(compose(table, composites[-1]))
-    return Subdivision(tuple(all_faces), tuple(counts), tuple(tables), tuple(composites))
+        composites = [scipy.sparse.eye_array(num_vertices, format="csr")]
+        for matrix in matrices:
+            composites.append(matrix @ composites[-1])
+    tables, composite_tables = tuple(map(gather_table, matrices)), tuple(map(gather_table, composites))
+    return Subdivision(tuple(all_faces), tuple(counts), tables, composite_tables)
 
 
 def subdivide(table: GatherTable, values: Float[Array, "*b v c"]) -> Float[Array, "*b n c"]:
     """Applies a table to the vertices' positions or features."""
-    parts = [
-        values[..., table.indices[:, j], :] * table.weights[:, j, None] for j in range(table.indices.shape[1])
-    ]
-    return sum(parts[1:], parts[0])
+    indices, weights = table
+    terms = [values[..., indices[:, j], :] * weights[:, j, None] for j in range(indices.shape[1])]
+    return sum(terms[1:], terms[0])
 
 
 def subdivide_to_level(subdivision: Subdivision, values: Float[Array, "*b v c"], level: int) -> Float[Array, "*b n c"]:
@@ -80,12 +89,10 @@ def subdivide_to_level(subdivision: Subdivision, values: Float[Array, "*b v c"],
 def mesh_edges(faces: Int[np.ndarray, "f 3"], num_vertices: int) -> tuple[np.ndarray, np.ndarray]:
     """(edges [e, 2], face_edges [f, 3]): edges sorted by (low, high) vertex; column j is the edge opposite corner j."""
     corners = np.asarray(faces, np.int64)
-    opposite = np.stack([corners[:, [1, 2]], corners[:, [2, 0]], corners[:, [0, 1]]], axis=1)
-    opposite.sort(axis=-1)
-    keys = opposite[..., 0] * num_vertices + opposite[..., 1]
-    unique, inverse = np.unique(keys, return_inverse=True)
-    edges = np.stack([unique // num_vertices, unique % num_vertices], axis=-1)
-    return edges.astype(np.int32), inverse.reshape(keys.shape).astype(np.int32)
+    opposite = np.sort(np.stack([corners[:, [1, 2]], corners[:, [2, 0]], corners[:, [0, 1]]], axis=1), axis=-1)
+    unique, inverse = np.unique(opposite[..., 0] * num_vertices + opposite[..., 1], return_inverse=True)
+    edges = np.stack(np.divmod(unique, num_vertices), axis=-1)
+    return edges.astype(np.int32), inverse.reshape(corners.shape).astype(np.int32)
 
 
 def split_faces(faces: Int[np.ndarray, "f 3"], middle: Int[np.ndarray, "f 3"]) -> Int[np.ndarray, "g 3"]:
@@ -98,91 +105,69 @@ def split_faces(faces: Int[np.ndarray, "f 3"], middle: Int[np.ndarray, "f 3"]) -
     return np.concatenate([np.stack(block, axis=-1) for block in blocks]).astype(np.int32)
 
 
-def identity_table(num_vertices: int) -> GatherTable:
-    """Every row is its own parent."""
-    return GatherTable(np.arange(num_vertices, dtype=np.int32)[:, None], np.ones((num_vertices, 1), np.float32))
-
-
-def midpoint_table(faces: np.ndarray, num_vertices: int, edges: np.ndarray, face_edges: np.ndarray) -> GatherTable:
+def midpoint_matrix(edges: Int[np.ndarray, "e 2"], num_vertices: int) -> scipy.sparse.csr_array:
     """Old vertices stay; a new one is the mean of its edge's ends."""
-    del faces, face_edges
-    old = np.repeat(np.arange(num_vertices, dtype=np.int32)[:, None], 2, axis=1)
-    weights = np.concatenate([np.tile([1.0, 0.0], (num_vertices, 1)), np.full((len(edges), 2), 0.5)])
-    return GatherTable(np.concatenate([old, edges]), weights.astype(np.float32))
+    old, new = np.arange(num_vertices), num_vertices + np.arange(len(edges))
+    rows = np.concatenate([old, np.repeat(new, 2)])
+    columns = np.concatenate([old, edges.ravel()])
+    weights = np.concatenate([np.ones(num_vertices), np.full(edges.size, 0.5)])
+    return sparse_matrix(rows, columns, weights, num_vertices + len(edges), num_vertices)
 
 
-def loop_table(faces: np.ndarray, num_vertices: int, edges: np.ndarray, face_edges: np.ndarray) -> GatherTable:
-    """Loop's rules: 3/8, 3/8, 1/8, 1/8 on an inner edge; (1 - n beta), beta at an inner vertex of valence n.
+def loop_matrix(
+    faces: Int[np.ndarray, "f 3"], edges: Int[np.ndarray, "e 2"], face_edges: Int[np.ndarray, "f 3"], num_vertices: int
+) -> scipy.sparse.csr_array:
+    """Loop's weights.
 
-    beta = (5/8 - (3/8 + cos(2 pi / n) / 4)^2) / n. Along boundaries the cubic B-spline: 1/2, 1/2 and 1/8, 3/4, 1/8.
+    New vertices: 3/8 for the ends of an inner edge and 1/8 for the two corners across; 1/2 for the ends of a rim edge.
+    Old vertices: beta = (5/8 - (3/8 + cos(2 pi / n) / 4)^2) / n for each of n neighbours, 1 - n beta for itself; on a
+    rim, which subdivides as a cubic B-spline, 1/8 for both neighbours along it and 3/4.
+
+    Raises:
+        ValueError: an edge has more than two faces.
     """
-    uses = np.bincount(face_edges.ravel(), minlength=len(edges))
-    if uses.max(initial=0) > 2:
-        raise ValueError(f"Loop subdivision needs a manifold mesh: expected 2 faces per edge, got {uses.max()}")
-    boundary = uses == 1
-    old, new = loop_old_rows(num_vertices, edges, boundary), loop_new_rows(faces, edges, face_edges, boundary)
-    return pad_rows([*old, *new])
+    faces_per_edge = np.bincount(face_edges.ravel(), minlength=len(edges))
+    if faces_per_edge.max(initial=0) > 2:
+        raise ValueError(
+            f"Loop subdivision needs at most 2 faces at every edge, got {faces_per_edge.max()}; repair the mesh or use "
+            '"midpoint"'
+        )
+    rim = faces_per_edge == 1
+    on_rim = np.zeros(num_vertices, bool)
+    on_rim[edges[rim]] = True
+
+    # Every edge both ways, as neighbour relations; at a rim vertex only its neighbours along the rim count.
+    vertex, neighbour = np.concatenate([edges, edges[:, ::-1]]).T
+    counts = ~on_rim[vertex] | np.tile(rim, 2)
+    vertex, neighbour = vertex[counts], neighbour[counts]
+    valence = np.maximum(np.bincount(vertex, minlength=num_vertices), 1)
+    beta = np.where(on_rim, 1 / 8, (5 / 8 - (3 / 8 + np.cos(2 * np.pi / valence) / 4) ** 2) / valence)
+    from_neighbours = np.bincount(vertex, weights=beta[vertex], minlength=num_vertices)
+
+    old, new = np.arange(num_vertices), num_vertices + np.arange(len(edges))
+    inner_corners = ~rim[face_edges]
+    across = new[face_edges[inner_corners]]
+    rows = np.concatenate([old, vertex, np.repeat(new, 2), across])
+    columns = np.concatenate([old, neighbour, edges.ravel(), faces[inner_corners]])
+    weights = np.concatenate(
+        [1 - from_neighbours, beta[vertex], np.repeat(np.where(rim, 1 / 2, 3 / 8), 2), np.full(len(across), 1 / 8)]
+    )
+    return sparse_matrix(rows, columns, weights, num_vertices + len(edges), num_vertices)
 
 
-def loop_old_rows(num_vertices: int, edges: np.ndarray, boundary: np.ndarray) -> list[dict[int, float]]:
-    """One row per old vertex: parent -> weight."""
-    neighbours: list[list[int]] = [[] for _ in range(num_vertices)]
-    rim: list[list[int]] = [[] for _ in range(num_vertices)]
-    for (a, b), on_rim in zip(edges.tolist(), boundary.tolist(), strict=True):
-        neighbours[a].append(b)
-        neighbours[b].append(a)
-        if on_rim:
-            rim[a].append(b)
-            rim[b].append(a)
-    rows = []
-    for vertex in range(num_vertices):
-        if rim[vertex]:
-            around, beta, own = rim[vertex], 1 / 8, 1.0 - len(rim[vertex]) / 8
-        elif neighbours[vertex]:
-            around = neighbours[vertex]
-            beta = (5 / 8 - (3 / 8 + np.cos(2 * np.pi / len(around)) / 4) ** 2) / len(around)
-            own = 1.0 - len(around) * beta
-        else:
-            around, beta, own = [], 0.0, 1.0
-        rows.append({vertex: own} | dict.fromkeys(around, beta))
-    return rows
+def sparse_matrix(
+    rows: np.ndarray, columns: np.ndarray, weights: np.ndarray, num_rows: int, num_columns: int
+) -> scipy.sparse.csr_array:
+    """The matrix with these entries; entries at the same place add up."""
+    return scipy.sparse.coo_array((weights, (rows, columns)), shape=(num_rows, num_columns)).tocsr()
 
 
-def loop_new_rows(
-    faces: np.ndarray, edges: np.ndarray, face_edges: np.ndarray, boundary: np.ndarray
-) -> list[dict[int, float]]:
-    """One row per edge: parent -> weight."""
-    far: list[list[int]] = [[] for _ in edges]
-    for corners, opposite_edges in zip(faces.tolist(), face_edges.tolist(), strict=True):
-        for corner, edge in zip(corners, opposite_edges, strict=True):
-            far[edge].append(corner)
-    rows = []
-    for (a, b), on_rim, across in zip(edges.tolist(), boundary.tolist(), far, strict=True):
-        rows.append({a: 0.5, b: 0.5} if on_rim else {a: 3 / 8, b: 3 / 8} | dict.fromkeys(across, 1 / 8))
-    return rows
-
-
-def pad_rows(rows: list[dict[int, float]]) -> GatherTable:
-    """Rows of parent -> weight as a table as wide as the longest of them."""
-    width = max(len(row) for row in rows)
-    indices, weights = np.zeros((len(rows), width), np.int32), np.zeros((len(rows), width), np.float32)
-    for i, row in enumerate(rows):
-        indices[i, : len(row)], weights[i, : len(row)] = list(row.keys()), list(row.values())
-    return GatherTable(indices, weights)
-
-
-def compose(outer: GatherTable, inner: GatherTable) -> GatherTable:
-    """The table of outer after inner, with repeated parents joined and as narrow as the result allows."""
-    indices = inner.indices[outer.indices].reshape(len(outer.indices), -1)
-    weights = (outer.weights[..., None] * inner.weights[outer.indices]).reshape(indices.shape)
-    order = np.argsort(np.where(weights > 0, indices, np.iinfo(np.int32).max), axis=1, kind="stable")
-    indices, weights = np.take_along_axis(indices, order, 1), np.take_along_axis(weights, order, 1)
-    # Sum runs of equal parents into their first entry.
-    for j in range(indices.shape[1] - 1, 0, -1):
-        same = indices[:, j] == indices[:, j - 1]
-        weights[:, j - 1] += np.where(same, weights[:, j], 0.0)
-        weights[:, j] = np.where(same, 0.0, weights[:, j])
-    order = np.argsort(weights == 0, axis=1, kind="stable")
-    indices, weights = np.take_along_axis(indices, order, 1), np.take_along_axis(weights, order, 1)
-    width = int((weights > 0).sum(axis=1).max())
-    return GatherTable(np.where(weights > 0, indices, 0)[:, :width].astype(np.int32), weights[:, :width])
+def gather_table(matrix: scipy.sparse.csr_array) -> GatherTable:
+    """A sparse matrix without empty rows as a table as wide as its longest row, parents in ascending order."""
+    matrix.sort_indices()
+    lengths = np.diff(matrix.indptr)
+    column = np.arange(lengths.max(initial=1))
+    used = column < lengths[:, None]
+    entry = matrix.indptr[:-1, None] + np.where(used, column, 0)
+    weights = np.where(used, matrix.data[entry], 0.0)
+    return GatherTable(matrix.indices[entry].astype(np.int32), weights.astype(np.float32))
