@@ -113,6 +113,7 @@ _ADMITTED = {
     ("numpy", "dtype"): np.dtype,
     ("_codecs", "encode"): codecs.encode,
     ("copyreg", "_reconstructor"): _rebuild,
+    ("builtins", "bytes"): bytes,
     ("builtins", "object"): object,
     ("builtins", "set"): set,
     ("chumpy.ch", "Ch"): _ChumpyArray,

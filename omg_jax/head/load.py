@@ -18,7 +18,8 @@ ARKIT_ASSET = "arkit_head.npz"
 class Head(NamedTuple):
     """A head model with what is known about it; `model` alone is what computation needs.
 
-    sha256 is that of the file the model came from: codes of one head mean nothing to another. regions maps a name to
+    sha256 is that of the arrays that give parameters their meaning (see model_sha256): codes of one head mean nothing to
+    another. regions maps a name to
     the ids of its vertices; both heads have skin, neck, left_eyeball and right_eyeball, the ARKit head also lips, ears,
     teeth and tongue. landmark_sigmas [l] is how well each landmark's place on the head is known (world units, root mean
     square); landmark_weights [l] is 1, or less for landmarks that slide over the surface as the head turns.
@@ -48,6 +49,15 @@ def load_head(spec: str) -> Head:
     raise ValueError(f'unknown head "{spec}"; expected "arkit" or "flame:PATH" with the path of a FLAME .pkl or .npz')
 
 
+def model_sha256(model: HeadModel) -> str:
+    """The identity of a head model: a hash of all its arrays but the landmarks, which may be placed better some day."""
+    digest = hashlib.sha256()
+    for name, array in model._asdict().items():
+        if not name.startswith("landmark_"):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
 def _load_arkit() -> Head:
     data = resources.files("omg_jax").joinpath("assets", ARKIT_ASSET).read_bytes()
     with np.load(io.BytesIO(data)) as archive:
@@ -69,7 +79,7 @@ def _load_arkit() -> Head:
     return Head(
         model=model,
         name="arkit",
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=model_sha256(model),
         shape_names=tuple(str(name) for name in arrays["shape_names"]),
         expression_names=tuple(str(name) for name in arrays["expression_names"]),
         regions={key[len(prefix) :]: value.astype(np.int32) for key, value in arrays.items() if key.startswith(prefix)},
@@ -83,7 +93,7 @@ def _load_flame_head(path: Path) -> Head:
     return Head(
         model=model,
         name="flame",
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=model_sha256(model),
         shape_names=tuple(f"shape_{i:03d}" for i in range(NUM_SHAPE)),
         expression_names=tuple(f"expression_{i:03d}" for i in range(NUM_EXPRESSION)),
         regions=_regions_by_joint(np.asarray(model.skinning_weights)),
