@@ -18,11 +18,11 @@ ARKIT_ASSET = "arkit_head.npz"
 class Head(NamedTuple):
     """A head model with what is known about it; `model` alone is what computation needs.
 
-    sha256 is that of the arrays that give parameters their meaning (see model_sha256): codes of one head mean nothing to
-    another. regions maps a name to
-    the ids of its vertices; both heads have skin, neck, left_eyeball and right_eyeball, the ARKit head also lips, ears,
-    teeth and tongue. landmark_sigmas [l] is how well each landmark's place on the head is known (world units, root mean
-    square); landmark_weights [l] is 1, or less for landmarks that slide over the surface as the head turns.
+    sha256 is that of the arrays that give parameters their meaning (see model_sha256): codes of one head mean nothing
+    to another. regions maps a name to the ids of its vertices; both heads have skin, neck, left_eyeball and
+    right_eyeball, the ARKit head also lips, ears, teeth and tongue. landmark_sigmas [l] is how well each landmark's
+    place on the head is known (world units, root mean square); landmark_weights [l] is 1, or less for landmarks that
+    slide over the surface as the head turns.
     """
 
     model: HeadModel
