@@ -82,11 +82,12 @@ def load_clip(folder: str | Path, frames: Sequence[int] | None = None) -> Clip:
         arrays = dict(archive)
     total = arrays["world_to_camera"].shape[0]
     chosen = np.arange(total) if frames is None else np.asarray(frames, np.int64)
+    rows = chosen.tolist()
     if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= total:
-        raise ValueError(f"frames must lie in 0..{total - 1} of {folder}, got {chosen.tolist()}")
+        raise ValueError(f"frames must lie in 0..{total - 1} of {folder}, got {rows}")
     return Clip(
-        images=np.stack([_read(folder / _image_name(i), "RGB") for i in chosen]),
-        mattes=np.stack([_read(folder / _matte_name(i), "L") for i in chosen]),
+        images=np.stack([_read(folder / _image_name(i), "RGB") for i in rows]),
+        mattes=np.stack([_read(folder / _matte_name(i), "L") for i in rows]),
         head_params=HeadParams(**{name: arrays[name][chosen] for name in HeadParams._fields}),
         camera=Camera(**{name: arrays[name][chosen] for name in Camera._fields}),
     )

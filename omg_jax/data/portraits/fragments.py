@@ -3,11 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 # A layer this close to the surface behind it (world units) is drawn on it: brows lie on the skin, hair on the scalp.
 DEPTH_BIAS = 0.01
+# Fragments are worked on in pieces that stay in a core's cache.
+CHUNK = 8192
 
 
 class Fragments(NamedTuple):
@@ -19,15 +21,19 @@ class Fragments(NamedTuple):
 
 
 def visible_fragments(
-    points: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], face_index: Int[np.ndarray, "h w"]
+    points: Float[np.ndarray, "v 3"],
+    faces: Int[np.ndarray, "f 3"],
+    face_index: Int[np.ndarray, "h w"],
+    chosen: Bool[np.ndarray, "h w"] | None = None,
+    centre: float = 0.5,
 ) -> Fragments:
-    """One fragment per covered pixel of a z-buffer's face_index (-1 where empty).
+    """One fragment per covered pixel (or per chosen one) of a z-buffer's face_index (-1 where empty).
 
-    points are (x, y) in pixels and camera depth.
+    points are (x, y) in pixels and camera depth; centre is where in the pixel the fragment lies, along both axes.
     """
-    pixels = np.flatnonzero(face_index.reshape(-1) >= 0).astype(np.int32)
+    pixels = np.flatnonzero(face_index >= 0 if chosen is None else chosen).astype(np.int32)
     triangles = face_index.reshape(-1)[pixels]
-    return Fragments(pixels, triangles, _barycentrics(points, faces, triangles, pixels, face_index.shape[1])[0])
+    return Fragments(pixels, triangles, _barycentrics(points, faces, triangles, pixels, face_index.shape[1], centre)[0])
 
 
 def layered_fragments(
@@ -123,8 +129,9 @@ def _barycentrics(
     triangles: Int[np.ndarray, "n"],
     pixels: Int[np.ndarray, "n"],
     width: int,
+    centre: float = 0.5,
 ) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n"]]:
-    """Perspective-correct barycentrics of pixel centres in their triangles, and the camera depth there."""
+    """Perspective-correct barycentrics of pixels in their triangles, and the camera depth there."""
     corner = points[faces].astype(np.float32)
     edge_1, edge_2 = corner[:, 1, :2] - corner[:, 0, :2], corner[:, 2, :2] - corner[:, 0, :2]
     area = edge_1[:, 0] * edge_2[:, 1] - edge_1[:, 1] * edge_2[:, 0]
@@ -133,15 +140,16 @@ def _barycentrics(
     inverse_z = 1.0 / corner[..., 2]
     slope_1 = np.stack([edge_2[:, 1], -edge_2[:, 0]], axis=1) / area[:, None]
     slope_2 = np.stack([-edge_1[:, 1], edge_1[:, 0]], axis=1) / area[:, None]
-    table = np.concatenate([corner[:, 0, :2], slope_1, slope_2, inverse_z], axis=1)[triangles]
-    y, x = np.divmod(pixels, width)
-    dx, dy = x + np.float32(0.5) - table[:, 0], y + np.float32(0.5) - table[:, 1]
-    weights = np.empty((triangles.size, 3), np.float32)
-    weights[:, 1] = dx * table[:, 2] + dy * table[:, 3]
-    weights[:, 2] = dx * table[:, 4] + dy * table[:, 5]
-    weights[:, 0] = 1.0 - weights[:, 1] - weights[:, 2]
-    np.clip(weights, 0.0, 1.0, out=weights)
-    weights *= table[:, 6:9]
-    total = weights.sum(axis=1)
-    weights /= total[:, None]
-    return weights, 1.0 / total
+    table = np.concatenate([corner[:, 0, :2], slope_1, slope_2, inverse_z], axis=1)
+    weights, depth = np.empty((triangles.size, 3), np.float32), np.empty(triangles.size, np.float32)
+    for start in range(0, triangles.size, CHUNK):
+        part = slice(start, start + CHUNK)
+        x0, y0, a1, b1, a2, b2, *inverse = np.ascontiguousarray(table[triangles[part]].T)
+        y, x = np.divmod(pixels[part], np.int32(width))
+        dx, dy = x + np.float32(centre) - x0, y + np.float32(centre) - y0
+        l1, l2 = dx * a1 + dy * b1, dx * a2 + dy * b2
+        shares = [np.clip(share, 0.0, 1.0) * z for share, z in zip((1.0 - l1 - l2, l1, l2), inverse, strict=True)]
+        depth[part] = 1.0 / (shares[0] + shares[1] + shares[2])
+        for column, share in enumerate(shares):
+            weights[part, column] = share * depth[part]
+    return weights, depth

@@ -1,7 +1,6 @@
 """How much of the sky and of each light a vertex sees: depth maps of the mesh from many directions."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -82,9 +81,7 @@ def sky_directions(count: int) -> Float[np.ndarray, "d 3"]:
 
 @jax.jit
 def _depth_maps(vertices: jax.Array, faces: jax.Array, cameras: Camera) -> jax.Array:
-    count = cameras.intrinsics.shape[0]
-    batch = jnp.broadcast_to(vertices, (count, *vertices.shape))
-    return zbuffer(batch, faces, cameras, (MAP_SIZE, MAP_SIZE))[0]
+    return zbuffer(vertices, faces, cameras, (MAP_SIZE, MAP_SIZE)).depth
 
 
 def _map_intrinsics(reach: float) -> Float[np.ndarray, "3 3"]:

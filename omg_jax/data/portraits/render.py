@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from omg_jax.data.portraits.fragments import (
+    CHUNK,
     Fragments,
     composite,
     interpolate,
@@ -19,8 +20,8 @@ from omg_jax.data.portraits.textures import sample_texture
 from omg_jax.geometry.visibility import zbuffer
 from omg_jax.types import Camera
 
-# Fragments are shaded in pieces that stay in a core's cache.
-CHUNK = 8192
+# Samples of one pixel whose depths differ by less than this (world units) lie on one surface.
+SAME_SURFACE = 0.03
 LEAST_ALPHA = 1.0 / 255.0
 # Linear colours above this bend towards white instead of being cut off.
 SHOULDER = 0.55
@@ -58,12 +59,41 @@ def render_frame(
     ).astype(np.float32)
 
     canvas = np.zeros((fine * fine, 4), np.float32)
-    solid = visible_fragments(points, opaque, face_index)
-    canvas[solid.pixels] = _shade(scene, solid, attributes, light)
+    even, single = _split_blocks(scene, depth, face_index, supersample)
+    blocks = visible_fragments(points, opaque, face_index, even, 0.5 * supersample)
+    samples = visible_fragments(points, opaque, face_index, single)
+    canvas[samples.pixels] = _shade(scene, samples, attributes, light)
+    colours = _shade(scene, blocks, attributes, light)
+    for step in range(supersample**2):
+        canvas[blocks.pixels + step // supersample * fine + step % supersample] = colours
     layers = layered_fragments(points, scene.faces[scene.num_opaque :], depth)
     layers = layers._replace(triangles=layers.triangles + scene.num_opaque)
     composite(layers.pixels, _shade(scene, layers, attributes, light), canvas)
     return develop(canvas.reshape(fine, fine, 4), supersample)
+
+
+def _split_blocks(
+    scene: Scene, depth: Float[np.ndarray, "h w"], face_index: Int[np.ndarray, "h w"], supersample: int
+) -> tuple[Bool[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
+    """Where one colour does for all samples of a pixel (its first sample is marked), and the samples left over.
+
+    One colour does where all samples see one surface: one part, at one depth.
+    """
+    depth = np.where(face_index >= 0, depth, 0.0)
+    part = np.where(face_index >= 0, scene.face_part[face_index], -1).astype(np.int8)
+
+    def corners(values: np.ndarray) -> list[np.ndarray]:
+        steps = range(supersample)
+        return [values[row::supersample, column::supersample] for row in steps for column in steps]
+
+    parts, depths = corners(part), corners(depth)
+    even = parts[0] >= 0
+    for other_part, other_depth in zip(parts[1:], depths[1:], strict=True):
+        even &= (other_part == parts[0]) & (np.abs(other_depth - depths[0]) < SAME_SURFACE)
+    whole = np.repeat(np.repeat(even, supersample, axis=0), supersample, axis=1)
+    first = np.zeros(depth.shape, bool)
+    first[::supersample, ::supersample] = even
+    return first, (part >= 0) & ~whole
 
 
 def develop(
