@@ -19,6 +19,8 @@ SCALE = 0.5
 # The head's arrays may differ from the pack's targets by this much (world units) through rounding.
 AGREEMENT = 2e-3
 BUILD = "averagemuscle-averageweight"
+# The lowest point of the chin among the rows of the base mesh.
+CHIN_ROW = 5296
 EYE_HELPERS = slice(14598, 14742)
 # MakeHuman's opposite targets: a slider is half of the first minus half of the second.
 OPPOSITES = {"incr": "decr", "up": "down", "out": "in", "forward": "backward", "convex": "concave",
@@ -30,7 +32,8 @@ DETAIL_SPREAD = 0.24
 class BodyBasis(NamedTuple):
     """Identities and expressions of all rows of the base mesh, in the head's frame and world units.
 
-    joint_template and joint_shape give the head model's joints; skull_rows are the skin above the neck.
+    joint_template and joint_shape give the head model's joints. Vertex head_rows[i] of the head is skin, the blend of
+    rows skin_rows[i] of the base mesh by skin_weights[i]; skull_rows are the base mesh's rows above the chin.
     """
 
     scale: float
@@ -39,7 +42,10 @@ class BodyBasis(NamedTuple):
     units: Float[np.ndarray, "e b 3"]
     joint_template: Float[np.ndarray, "5 3"]
     joint_shape: Float[np.ndarray, "5 3 s"]
-    skull_rows: Int[np.ndarray, "k"]
+    head_rows: Int[np.ndarray, "k"]
+    skin_rows: Int[np.ndarray, "k 3"]
+    skin_weights: Float[np.ndarray, "k 3"]
+    skull_rows: Int[np.ndarray, "r"]
 
     def identity(self, shape: Float[np.ndarray, "s"]) -> Float[np.ndarray, "b 3"]:
         """The base mesh of a person without expression."""
@@ -77,8 +83,9 @@ def body_basis(makehuman: Makehuman, head: Head) -> BodyBasis:
     )
     units = SCALE * np.stack([makehuman.offsets({f"faceunits/{name}": 1.0}) for name in head.expression_names])
     units[:, EYE_HELPERS] = 0.0
+    chin = template[head_rows[base_rows[:, 0] == CHIN_ROW][0], 1]
     regressor = np.asarray(head.model.joint_regressor)
-    skull = np.isin(head_rows, head.regions["neck"], invert=True)
+    skull = np.isin(head_rows, head.regions["neck"], invert=True) & (template[head_rows, 1] > chin)
     return BodyBasis(
         scale=SCALE,
         average=aligned(average, template, "average person"),
@@ -86,6 +93,9 @@ def body_basis(makehuman: Makehuman, head: Head) -> BodyBasis:
         units=units.astype(np.float32),
         joint_template=regressor @ template,
         joint_shape=np.einsum("jv,vcs->jcs", regressor, shape_basis),
+        head_rows=head_rows,
+        skin_rows=base_rows,
+        skin_weights=weights,
         skull_rows=np.unique(base_rows[skull, 0]),
     )
 

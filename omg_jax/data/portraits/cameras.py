@@ -16,6 +16,14 @@ START_DISTANCE = 9.2
 HEAD_TO_CAMERA = np.diag([1.0, -1.0, -1.0])
 
 
+def project(camera: Camera, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+    """(x, y) in pixels and camera depth of points, in numpy."""
+    matrix, intrinsics = camera.world_to_camera, camera.intrinsics
+    projected = (points @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32)
+    projected[:, :2] = projected[:, :2] / projected[:, 2:] * intrinsics[[0, 1], [0, 1]] + intrinsics[:2, 2]
+    return projected
+
+
 def fit_cameras(
     rng: np.random.Generator, skull: Float[np.ndarray, "n 3"], angles: Float[np.ndarray, "t 3"], size: int
 ) -> Camera:

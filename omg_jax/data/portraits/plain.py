@@ -6,11 +6,10 @@ import numpy as np
 from jaxtyping import Float
 
 from omg_jax.data.clips import Clip
-from omg_jax.data.portraits.cameras import fit_cameras
+from omg_jax.data.portraits.cameras import fit_cameras, project
 from omg_jax.data.portraits.fragments import interpolate, visible_fragments
 from omg_jax.data.portraits.render import develop
 from omg_jax.data.portraits.shading import MATERIALS, Light, sample_light, shade
-from omg_jax.geometry.camera import world_to_pixels
 from omg_jax.geometry.normals import vertex_normals
 from omg_jax.geometry.visibility import zbuffer
 from omg_jax.head.load import Head
@@ -89,9 +88,8 @@ def _draw(
     size: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     faces = np.asarray(head.model.faces)
-    pixels, depth = world_to_pixels(camera, jnp.asarray(vertices))
-    _, face_index = _zbuffer(vertices, faces, camera, (size, size))
-    fragments = visible_fragments(np.concatenate([pixels, depth[:, None]], axis=1), faces, np.asarray(face_index))
+    face_index = np.asarray(_zbuffer(vertices, faces, camera, (size, size)).face_index)
+    fragments = visible_fragments(project(camera, vertices), faces, face_index)
     in_camera = normals @ camera.world_to_camera[:3, :3].T
     values = interpolate(fragments, np.concatenate([colours, in_camera], axis=1), faces)
     turned = values[:, 4:] / (np.linalg.norm(values[:, 4:], axis=1, keepdims=True) + 1e-9)

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from omg_jax.data.portraits.cameras import project
 from omg_jax.data.portraits.fragments import (
     CHUNK,
     Fragments,
@@ -48,9 +49,7 @@ def render_frame(
     fine = size * supersample
     matrix, intrinsics = np.asarray(camera.world_to_camera), np.array(camera.intrinsics)
     intrinsics[:2] *= supersample
-    in_camera = surface.vertices @ matrix[:3, :3].T + matrix[:3, 3]
-    points = in_camera.copy()
-    points[:, :2] = in_camera[:, :2] / in_camera[:, 2:] * intrinsics[[0, 1], [0, 1]] + intrinsics[:2, 2]
+    points = project(Camera(matrix, intrinsics), surface.vertices)
     opaque = scene.faces[: scene.num_opaque]
     buffers = _zbuffer(surface.vertices, scene.solid_faces, Camera(matrix, intrinsics), image_size=(fine, fine))
     depth, face_index = (np.asarray(x) for x in buffers)

@@ -52,14 +52,14 @@ def sample_light(rng: np.random.Generator) -> Light:
     directions = [_direction(rng.uniform(-75, 75), rng.uniform(-10, 55))]
     colours = [key_share * _tinted(warmth)]
     if rng.random() < 0.6:
-        directions.append(_direction(-np.sign(directions[0][0]) * rng.uniform(20, 80), rng.uniform(-15, 30)))
+        directions.append(_direction(float(-np.sign(directions[0][0])) * rng.uniform(20, 80), rng.uniform(-15, 30)))
         colours.append(rng.uniform(0.05, 0.3) * _tinted(rng.normal(0.0, 0.15)))
     if rng.random() < 0.35:
-        directions.append(_direction(rng.choice([-1, 1]) * rng.uniform(110, 160), rng.uniform(0, 50)))
+        directions.append(_direction(float(rng.choice([-1, 1])) * rng.uniform(110, 160), rng.uniform(0, 50)))
         colours.append(rng.uniform(0.2, 0.8) * _tinted(rng.normal(0.0, 0.2)))
     constant = (0.95 - 0.65 * key_share) * _tinted(-0.6 * warmth + rng.normal(0.0, 0.05))
     gradient = np.outer([rng.normal(0.0, 0.12), -rng.uniform(0.08, 0.3), -rng.uniform(0.0, 0.2)], constant)
-    exposure = np.exp(rng.normal(0.0, 0.16))
+    exposure = np.exp(rng.normal(-0.1, 0.16))
     ambient = np.concatenate([constant[None], gradient])
     return Light(*(np.asarray(x, np.float32) for x in (exposure * ambient, directions, exposure * np.stack(colours))))
 
