@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from omg_jax.config import ModelConfig
 from omg_jax.geometry.camera import camera_centre, camera_forward, scale_camera, world_to_pixels
 from omg_jax.geometry.normals import vertex_normals
-from omg_jax.geometry.subdivision import build_subdivision
+from omg_jax.geometry.subdivision import build_subdivision, mesh_edges
 from omg_jax.geometry.visibility import zbuffer
 from omg_jax.head.model import HeadModel, head_vertices
 from omg_jax.models.dinov2 import PATCH_SIZE
@@ -70,11 +70,10 @@ class OMG(nnx.Module):
         )
         self.fusion = VisibilityFusion(config.image_size, config.visibility_tolerance, config.compat)
         self.offset_head = OffsetHead(width, gaussians, rngs=rngs)
-        spacing = mean_edge_length(np.asarray(head.template), np.asarray(head.faces))
+        spacing = jnp.asarray(vertex_spacing(np.asarray(head.template), np.asarray(head.faces)))[:, None]
         self.gaussian_heads = GaussianHeads(
             width,
-            subdivision.num_vertices,
-            tuple(spacing / 2**k for k in range(config.num_levels + 1)),
+            [self.subdivide.positions(spacing, k)[:, 0] / 2**k for k in range(config.num_levels + 1)],
             gaussians,
             config.compat,
             rngs=rngs,
@@ -104,7 +103,8 @@ class OMG(nnx.Module):
         global_features = self.transformer(source.tokens[-1])
         offsets = self.offset_head(global_features, direction)
         posed = head_vertices(head, source.params, offsets if self.config.compat == "paper" else None)
-        normals = vertex_normals(posed, faces)
+        # No gradient: the normals only tell the skip how obliquely it looks, and those of tiny faces turn violently.
+        normals = vertex_normals(jax.lax.stop_gradient(posed), faces)
         features = self.subdivide.features(global_features)
         levels = {}
         for lod in lods:
@@ -172,7 +172,10 @@ def photo_at_vertices(
     return jnp.concatenate([sample_bilinear(photo, pixels) * visible, visible, cosine], axis=-1)
 
 
-def mean_edge_length(template: np.ndarray, faces: np.ndarray) -> float:
-    """Mean length of the mesh's face edges (world units)."""
-    corners = template[faces]
-    return float(np.mean(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=-1)))
+def vertex_spacing(template: Float[np.ndarray, "v 3"], faces: np.ndarray) -> Float[np.ndarray, " v"]:
+    """Mean length of the edges at each vertex (world units)."""
+    edges, _ = mesh_edges(faces, len(template))
+    lengths = np.linalg.norm(template[edges[:, 0]] - template[edges[:, 1]], axis=-1)
+    total = sum(np.bincount(edges[:, end], lengths, len(template)) for end in (0, 1))
+    count = sum(np.bincount(edges[:, end], minlength=len(template)) for end in (0, 1))
+    return (total / np.maximum(count, 1)).astype(np.float32)
