@@ -19,7 +19,7 @@ CONFIG = Config(
         width=64,
         pyramid_channels=(64, 96, 128, 128),
         transformer=TransformerConfig(num_heads=4, hidden=256, self_attention=False),
-        gaussians=GaussianConfig(hidden=48, opaque_start=True, colour_skip=True),
+        gaussians=GaussianConfig(hidden=48, max_scale=0.1, opaque_start=True, colour_skip=True),
         plane=PlaneConfig(num_hidden=2, hidden=64, upsample=2, region="matte", along_ray=True, capacity=32768),
         refiner=UNetConfig(),
     ),

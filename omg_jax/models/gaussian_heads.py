@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from omg_jax.config import GaussianConfig
 from omg_jax.models.embedding import EMBEDDING_SIZE
 from omg_jax.models.mlp import MLP
+from omg_jax.models.state import Constant
 from omg_jax.types import HeadGaussians
 
 SKIP_SIZE = 6  # where visible: the photo's colour on black (3) and matte; visibility; cosine of the angle of view
@@ -22,10 +23,9 @@ def unit_quaternions(x: Float[Array, "*b n 4"], axis: int = -1) -> Float[Array, 
     return x / jnp.sqrt(jnp.sum(x**2, axis=axis, keepdims=True) + 1e-12)
 
 
-def scale_logit(spacing: float, max_scale: float) -> float:
+def scale_logit(spacing: float | Float[Array, "*n"], max_scale: float) -> Float[Array, "*n"]:
     """The logit at which max_scale * sigmoid gives a Gaussian fit for points this far apart (world units)."""
-    share = np.clip(SPACING_TO_SIGMA * spacing / max_scale, 0.01, 0.99)
-    return float(np.log(share / (1.0 - share)))
+    return jax.scipy.special.logit(jnp.clip(SPACING_TO_SIGMA * spacing / max_scale, 0.01, 0.99))
 
 
 class SegmentHeads(nnx.Module):
@@ -59,25 +59,21 @@ class SegmentHeads(nnx.Module):
 class GaussianHeads(nnx.Module):
     """F_h -> attributes per vertex. Every vertex is served by the heads of the level that introduced it.
 
-    spacing holds each level's mean edge length on the template (world units).
+    spacing holds, per level, the distance from each vertex to its neighbours on the template (world units): with
+    opaque_start the scales start from it, and a learned offset per level shifts them.
     """
 
     def __init__(
-        self,
-        width: int,
-        num_vertices: tuple[int, ...],
-        spacing: tuple[float, ...],
-        config: GaussianConfig,
-        compat: str,
-        *,
-        rngs: nnx.Rngs,
+        self, width: int, spacing: list[Float[Array, " n"]], config: GaussianConfig, compat: str, *, rngs: nnx.Rngs
     ):
         inputs = width + EMBEDDING_SIZE + (SKIP_SIZE if config.colour_skip else 0)
-        self.segments = nnx.List([SegmentHeads(inputs, config, rngs=rngs) for _ in num_vertices])
-        self.num_vertices, self.config = num_vertices, config
+        self.segments = nnx.List([SegmentHeads(inputs, config, rngs=rngs) for _ in spacing])
+        self.num_vertices, self.config = tuple(len(level) for level in spacing), config
         self.quaternion_axis = -2 if compat == "release" else -1
-        starts = jnp.array([scale_logit(s, config.max_scale) for s in spacing])
-        self.level_scale = nnx.Param(starts) if config.opaque_start else None
+        self.start_scale = nnx.List([])
+        if config.opaque_start:
+            self.start_scale = nnx.List([Constant(scale_logit(level, config.max_scale)) for level in spacing])
+            self.level_scale = nnx.Param(jnp.zeros(len(spacing)))
 
     def __call__(
         self,
@@ -89,24 +85,27 @@ class GaussianHeads(nnx.Module):
         """skip: see SKIP_SIZE, only with the colour skip; direction: harmonic embedding of the photo's view axis."""
         inputs = features if skip is None else jnp.concatenate([features, skip], axis=-1)
         bounds = (0, *self.num_vertices[: lod + 1])
+        start_scale = jnp.zeros(bounds[-1])
+        if self.start_scale:
+            start_scale = self.start_scale[lod][...] + self.level_scale[...][lod]
         segments = []
         for k in range(lod + 1):
             rows = slice(bounds[k], bounds[k + 1])
             raw = self.segments[k](inputs[:, rows], direction)
-            segments.append(self.activate(raw, None if skip is None else skip[:, rows], lod))
+            segments.append(self.activate(raw, None if skip is None else skip[:, rows], start_scale[rows, None]))
         return HeadGaussians(*(jnp.concatenate(group, axis=1) for group in zip(*segments, strict=True)))
 
-    def activate(self, raw: list[Array], skip: Float[Array, "b n 6"] | None, lod: int) -> HeadGaussians:
+    def activate(
+        self, raw: list[Array], skip: Float[Array, "b n 6"] | None, start_scale: Float[Array, "n 1"]
+    ) -> HeadGaussians:
         """One segment's attributes."""
         features, opacity, scale, rotation = raw[:4]
         colour = nnx.sigmoid(features[..., :3])
         if skip is not None:
             colour = blend_photo(colour, skip[..., :4], nnx.sigmoid(raw[4]))
-        if self.level_scale is not None:
-            scale = scale + self.level_scale[...][lod]
         return HeadGaussians(
             quats=unit_quaternions(rotation, self.quaternion_axis),
-            scales=self.config.max_scale * nnx.sigmoid(scale),
+            scales=self.config.max_scale * nnx.sigmoid(scale + start_scale),
             opacities=nnx.sigmoid(opacity)[..., 0],
             features=jnp.concatenate([colour, features[..., 3:]], axis=-1),
         )
