@@ -88,8 +88,8 @@ def check_picture(image: UInt8[np.ndarray, "h w 3"]) -> None:
     height, width = image.shape[:2]
     if min(height, width) < MIN_PICTURE_SIDE:
         raise ValueError(
-            f"the picture must have at least {MIN_PICTURE_SIDE} x {MIN_PICTURE_SIDE} pixels to find a face in, "
-            f"got {width} x {height}; give a larger one"
+            f"the picture must have at least {MIN_PICTURE_SIDE}x{MIN_PICTURE_SIDE} pixels to find a face in, "
+            f"got {width}x{height}; give a larger one"
         )
 
 

@@ -1,0 +1,195 @@
+"""What the fit minimises, and its normal equations.
+
+The cost of a frame is half of
+
+    0.2 sum_i rho(|e_i| / sigma_i) + 10 |w - w0|^2 + penalties(w) + |g - g0|^2 / 0.15^2
+
+where e_i is a visible landmark's reprojection error, in world units at the head's distance, rho is Huber's function
+from 2 sigma on, w the expression with its prior from the scores, g the gaze with its own.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.lax import Precision
+from jaxtyping import Array, Bool, Float
+
+from omg_jax.geometry.rotations import axis_angle_to_matrix
+from omg_jax.tracking.landmark_head import LandmarkHead, landmark_points, turn_eyes
+
+NUM_POSE = 6  # rotation update about the head's origin, then translation
+NUM_GAZE = 4
+LANDMARK_WEIGHT = 0.2  # errors of neighbouring landmarks are correlated: 478 of them weigh as about 100
+HUBER_SIGMAS = 2.0
+EXPRESSION_PRIOR = 10.0
+BELOW_ZERO, ABOVE_ONE = 400.0, 100.0
+GAZE_SIGMA = 0.15  # radians
+VISIBLE_COSINE = 0.1
+# Head axes (y up, z to the front) to camera axes (y down, z away) for a head that looks into the camera.
+FACING = np.diag([1.0, -1.0, -1.0]).astype(np.float32)
+
+
+class Observation(NamedTuple):
+    """What was seen in a frame.
+
+    points: landmarks in pixels from the principal point, z in the same unit. expression, gaze: the priors' means.
+    weights: trust in each landmark in this frame, in [0, 1].
+    """
+
+    points: Float[Array, "*b l 3"]
+    expression: Float[Array, "*b e"]
+    gaze: Float[Array, "*b 4"]
+    weights: Float[Array, "*b l"]
+
+
+class FrameFit(NamedTuple):
+    """Unknowns of a frame. A point x of the head lies at rotation @ FACING @ x + translation in camera axes."""
+
+    rotation: Float[Array, "*b 3 3"]
+    translation: Float[Array, "*b 3"]
+    expression: Float[Array, "*b e"]
+    gaze: Float[Array, "*b 4"]
+
+
+class NormalEquations(NamedTuple):
+    """Gauss-Newton's approximation of a frame's cost.
+
+    Hessian and gradient by frame unknowns (rotation 3, translation 3, expression, gaze 4), by shape, and between them.
+    """
+
+    frame: Float[Array, "*b n n"]
+    frame_shape: Float[Array, "*b n s"]
+    shape: Float[Array, "*b s s"]
+    frame_gradient: Float[Array, "*b n"]
+    shape_gradient: Float[Array, "*b s"]
+
+
+def apply_update(fit: FrameFit, update: Float[Array, "n"]) -> FrameFit:
+    """The fit after an update of the frame unknowns; the rotation turns about the head's origin."""
+    return FrameFit(
+        rotation=jnp.matmul(axis_angle_to_matrix(update[:3]), fit.rotation, precision=Precision.HIGHEST),
+        translation=fit.translation + update[3:NUM_POSE],
+        expression=fit.expression + update[NUM_POSE:-NUM_GAZE],
+        gaze=fit.gaze + update[-NUM_GAZE:],
+    )
+
+
+def project(
+    head: LandmarkHead, fit: FrameFit, shape: Float[Array, "s"], focal: Float[Array, ""]
+) -> Float[Array, "l 2"]:
+    """Landmarks of one frame in pixels from the principal point."""
+    in_camera = _turned(head, fit, shape) + fit.translation
+    return focal * in_camera[:, :2] / in_camera[:, 2:]
+
+
+def visible(head: LandmarkHead, rotation: Float[Array, "3 3"]) -> Bool[Array, "l"]:
+    """Which landmarks' surface faces the camera under a head rotation."""
+    return (head.normals @ (rotation @ FACING).T)[:, 2] < -VISIBLE_COSINE
+
+
+def landmark_errors(
+    head: LandmarkHead, seen: Observation, fit: FrameFit, shape: Float[Array, "s"], focal: Float[Array, ""]
+) -> Float[Array, "l 2"]:
+    """Reprojection errors in world units at the head's distance."""
+    return (project(head, fit, shape, focal) - seen.points[:, :2]) * fit.translation[2] / focal
+
+
+def landmark_weights(
+    head: LandmarkHead, seen: Observation, fit: FrameFit, errors: Float[Array, "l 2"]
+) -> Float[Array, "l"]:
+    """Factors of the squared errors: trust, visibility, and Huber's weights for the errors as they are."""
+    sigmas = jnp.linalg.norm(errors, axis=-1) / head.sigmas
+    huber = jnp.minimum(1.0, HUBER_SIGMAS / jnp.maximum(sigmas, 1e-6))
+    trust = seen.weights * head.weights * visible(head, fit.rotation)
+    return LANDMARK_WEIGHT * huber * trust / jnp.square(head.sigmas)
+
+
+def frame_equations(
+    head: LandmarkHead, seen: Observation, fit: FrameFit, shape: Float[Array, "s"], focal: Float[Array, ""]
+) -> NormalEquations:
+    """Normal equations of one frame, its landmarks and its priors; the shape's prior is not among them."""
+    errors = landmark_errors(head, seen, fit, shape, focal)
+    roots = jnp.sqrt(landmark_weights(head, seen, fit, errors))
+    by_frame, by_shape = landmark_jacobians(head, fit, shape)
+    residual = (roots[:, None] * errors).ravel()
+    by_frame = (roots[:, None, None] * by_frame).reshape(residual.shape[0], -1)
+    by_shape = (roots[:, None, None] * by_shape).reshape(residual.shape[0], -1)
+    prior_hessian, prior_gradient = _prior_equations(head, seen, fit)
+
+    def product(a: Array, b: Array) -> Array:
+        return jnp.matmul(a.T, b, precision=Precision.HIGHEST)
+
+    return NormalEquations(
+        frame=product(by_frame, by_frame) + prior_hessian,
+        frame_shape=product(by_frame, by_shape),
+        shape=product(by_shape, by_shape),
+        frame_gradient=product(by_frame, residual) + prior_gradient,
+        shape_gradient=product(by_shape, residual),
+    )
+
+
+def landmark_jacobians(
+    head: LandmarkHead, fit: FrameFit, shape: Float[Array, "s"]
+) -> tuple[Float[Array, "l 2 n"], Float[Array, "l 2 s"]]:
+    """Derivatives of landmark_errors by the frame unknowns and by shape, at a fixed unit (depth over focal length)."""
+    turned = _turned(head, fit, shape)
+    x, y, z = jnp.moveaxis(turned + fit.translation, -1, 0)
+    zero = jnp.zeros_like(z)
+    by_point = jnp.stack([jnp.stack([1 / z, zero, -x / z**2], -1), jnp.stack([zero, 1 / z, -y / z**2], -1)], axis=1)
+    by_point = fit.translation[2] * by_point
+    a, b, c = jnp.moveaxis(turned, -1, 0)
+    # d(w x p)/dw = -[p]x for a rotation vector w that turns the point p.
+    by_rotation = jnp.stack(
+        [jnp.stack([zero, c, -b], -1), jnp.stack([-c, zero, a], -1), jnp.stack([b, -a, zero], -1)], axis=1
+    )
+    pose = jnp.concatenate([by_rotation, jnp.broadcast_to(jnp.eye(3), by_rotation.shape)], axis=-1)
+    by_head_point = jnp.matmul(by_point, fit.rotation @ FACING, precision=Precision.HIGHEST)
+    by_gaze = jax.jacfwd(landmark_points, argnums=3)(head, shape, fit.expression, fit.gaze)
+
+    def columns(basis: Array) -> Array:
+        turned_basis = jax.vmap(lambda rows: turn_eyes(head, rows, fit.gaze), in_axes=-1, out_axes=-1)(basis)
+        return jnp.matmul(by_head_point, turned_basis, precision=Precision.HIGHEST)
+
+    by_frame = (
+        jnp.matmul(by_point, pose, precision=Precision.HIGHEST),
+        columns(head.expression_basis),
+        jnp.matmul(by_head_point, by_gaze, precision=Precision.HIGHEST),
+    )
+    return jnp.concatenate(by_frame, axis=-1), columns(head.shape_basis)
+
+
+def prior_cost(head: LandmarkHead, seen: Observation, fit: FrameFit) -> Float[Array, ""]:
+    """Half of the squared distance to the priors, and the one-sided penalties."""
+    low, high = jnp.minimum(fit.expression, 0.0), jnp.maximum(fit.expression - 1.0, 0.0)
+    excess = jnp.maximum(head.excess @ fit.expression, 0.0)
+    return 0.5 * (
+        EXPRESSION_PRIOR * jnp.sum(jnp.square(fit.expression - seen.expression))
+        + BELOW_ZERO * (jnp.sum(jnp.square(low)) + jnp.sum(jnp.square(excess)))
+        + ABOVE_ONE * jnp.sum(jnp.square(high))
+        + jnp.sum(jnp.square(fit.gaze - seen.gaze)) / GAZE_SIGMA**2
+    )
+
+
+def _prior_equations(head: LandmarkHead, seen: Observation, fit: FrameFit) -> tuple[Array, Array]:
+    """Hessian and gradient of the prior cost by the frame unknowns; it is quadratic between its kinks."""
+    size = NUM_POSE + fit.expression.shape[-1] + NUM_GAZE
+
+    def cost(update: Array) -> Array:
+        return prior_cost(head, seen, apply_update(fit, update))
+
+    gradient = jax.grad(cost)(jnp.zeros(size))
+    w = fit.expression
+    curvature = EXPRESSION_PRIOR + BELOW_ZERO * (w < 0) + ABOVE_ONE * (w > 1)
+    active = BELOW_ZERO * (head.excess @ w > 0)
+    expression = jnp.diag(curvature) + jnp.matmul(head.excess.T * active, head.excess)
+    hessian = jnp.zeros((size, size)).at[NUM_POSE:-NUM_GAZE, NUM_POSE:-NUM_GAZE].set(expression)
+    gaze = jnp.arange(size - NUM_GAZE, size)
+    return hessian.at[gaze, gaze].set(1.0 / GAZE_SIGMA**2), gradient
+
+
+def _turned(head: LandmarkHead, fit: FrameFit, shape: Array) -> Array:
+    """Landmarks in camera axes, about the head's origin."""
+    points = landmark_points(head, shape, fit.expression, fit.gaze)
+    return jnp.matmul(points, (fit.rotation @ FACING).T, precision=Precision.HIGHEST)
