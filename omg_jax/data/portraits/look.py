@@ -80,16 +80,19 @@ def sample_look(rng: np.random.Generator, person: Person, names: dict[str, tuple
     skin = str(rng.choice(fitting or list(names["skins"])))
     dark = race == "african"
     # Dark skins vary as much as light ones do, but their textures are few and very saturated.
-    brightness = np.exp(rng.normal(0.25 if dark else 0.0, 0.22 if dark else 0.10))
+    brightness = np.exp(rng.normal(0.4 if dark else 0.0, 0.22 if dark else 0.10))
     tone = brightness * np.exp(rng.normal(0.0, 0.05, 3)) * ([0.82, 1.08, 1.28] if dark else [1.0, 1.0, 1.0])
     styles = {**(FEMALE_HAIR if sex == "female" else MALE_HAIR)}
     styles["afro01"] = styles["afro01"] * (8.0 if dark else 0.3)
     garments = [name for name in names["clothes"] if name.startswith(sex)] or list(names["clothes"])
+    hair = _weighted(rng, {name: share for name, share in styles.items() if name in (*names["hair"], "")})
+    colour = _hair_colour(rng, person)
     return Look(
         skin=skin,
         skin_gain=tuple(float(x) for x in tone),
-        hair=_weighted(rng, {name: share for name, share in styles.items() if name in (*names["hair"], "")}),
-        hair_colour=_hair_colour(rng, person),
+        hair=hair,
+        # The afro's texture is nearly black: painted light, it shows its blocks.
+        hair_colour=tuple(min(x, 0.03) for x in colour) if hair == "afro01" else colour,
         brows=str(rng.choice(names["eyebrows"])),
         lashes=str(rng.choice(names["eyelashes"])),
         iris=_weighted(rng, _irises(person, names["irises"])),

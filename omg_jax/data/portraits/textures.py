@@ -66,7 +66,7 @@ def tint(texture: Texture, colour: Float[np.ndarray, "3"], contrast: float = 0.8
     luminance = (texture[..., :3] @ LUMINANCE) / np.maximum(alpha, 1e-3)
     mean = luminance[alpha > 0.5].mean() if (alpha > 0.5).any() else luminance.mean()
     # The floor keeps nearly black textures, whose luminance is noise, from turning into pepper and salt.
-    level = (np.clip((luminance + 0.04) / (float(mean) + 0.04), 0.02, 4.0) ** contrast)[..., None]
+    level = (np.clip((luminance + 0.015) / (float(mean) + 0.015), 0.02, 4.0) ** contrast)[..., None]
     painted = np.empty_like(texture)
     painted[..., :3] = np.clip(level * colour.astype(np.float32), 0.0, 1.0) * alpha[..., None]
     painted[..., 3] = alpha

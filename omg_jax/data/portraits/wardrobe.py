@@ -11,6 +11,8 @@ from omg_jax.data.portraits.scene import Part
 from omg_jax.data.portraits.textures import Texture, load_texture, shift_colours, tint, without_alpha
 
 EYES = "high-poly"
+# Brows stay darker than fair or grey hair (linear).
+BROWS_BRIGHTEST = 0.07
 
 
 class Wardrobe:
@@ -37,7 +39,7 @@ class Wardrobe:
         """Opaque parts and transparent parts of a look."""
         skin = load_texture(load_material(self.skins[look.skin]).diffuse_texture)
         # The pack's irises are more colourful than eyes are.
-        iris = shift_colours(load_texture(load_material(self.irises[look.iris]).diffuse_texture), 0.0, 0.7, 0.9)
+        iris = shift_colours(load_texture(load_material(self.irises[look.iris]).diffuse_texture), 0.0, 0.55, 0.85)
         hair_colour = np.array(look.hair_colour)
         opaque = (
             Part("skin", _gain(skin, look.skin_gain), self.makehuman.base, None),
@@ -47,7 +49,7 @@ class Wardrobe:
             self._part("cloth", "clothes", look.garment, shift=look.garment_shift),
         )
         transparent = (
-            self._part("brows", "eyebrows", look.brows, colour=0.75 * hair_colour),
+            self._part("brows", "eyebrows", look.brows, colour=np.minimum(0.75 * hair_colour, BROWS_BRIGHTEST)),
             self._part("brows", "eyelashes", look.lashes, colour=0.2 * hair_colour),
         )
         if look.hair:
