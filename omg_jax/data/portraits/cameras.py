@@ -9,7 +9,7 @@ from omg_jax.geometry.rotations import euler_to_matrix
 from omg_jax.types import Camera
 
 # The picture's side over the root of the area of the projected skull's box, as in the tracker's crop, and its range.
-CROP_FACTOR = (1.60, 1.90)
+CROP_FACTOR = (1.58, 1.80)
 # Where the head stands before the crop is fitted; world units.
 START_DISTANCE = 9.2
 # Head axes (y up, z to the front) in camera axes (y down, z forward), for a head that looks into the camera.
