@@ -5,6 +5,7 @@ Pixel coordinates count from the image's corner: pixel (0, 0) has its centre at 
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from omg_jax.types import Camera
@@ -52,14 +53,14 @@ def focal_and_centre(intrinsics: Float[Array, "*b 3 3"]) -> tuple[Float[Array, "
     return jnp.stack([intrinsics[..., 0, 0], intrinsics[..., 1, 1]], axis=-1), intrinsics[..., :2, 2]
 
 
-def crop_camera(camera: Camera, top: float | Float[Array, "..."], left: float | Float[Array, "..."]) -> Camera:
+def crop_camera(camera: Camera, top: ArrayLike, left: ArrayLike) -> Camera:
     """The camera of a crop whose corner lies at row ``top`` and column ``left``, in pixels; negative ones pad."""
     intrinsics = camera.intrinsics
-    intrinsics = intrinsics.at[..., 0, 2].add(-left).at[..., 1, 2].add(-top)
+    intrinsics = intrinsics.at[..., 0, 2].add(-jnp.asarray(left)).at[..., 1, 2].add(-jnp.asarray(top))
     return camera._replace(intrinsics=intrinsics)
 
 
-def scale_camera(camera: Camera, factor: float | Float[Array, "..."]) -> Camera:
+def scale_camera(camera: Camera, factor: ArrayLike) -> Camera:
     """The camera of the image resized by ``factor`` (2 doubles its side)."""
     return camera._replace(intrinsics=camera.intrinsics.at[..., :2, :].multiply(jnp.asarray(factor)[..., None, None]))
 
