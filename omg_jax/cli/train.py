@@ -7,12 +7,12 @@ from rich.progress import Progress, TaskID
 
 from omg_jax.assets.registry import asset_path
 from omg_jax.cli.console import console, progress_bar, report
-from omg_jax.cli.network import load_backbone
 from omg_jax.config import Config
 from omg_jax.configs import load_preset, preset_names
 from omg_jax.data.clips import load_index
 from omg_jax.head.load import load_head
 from omg_jax.losses.perceptual_weights import load_perceptual
+from omg_jax.models.dinov2_weights import load_dinov2
 from omg_jax.training.loop import Job, Listener
 from omg_jax.training.loop import train as run_training
 from omg_jax.training.tokens import backbone_taps
@@ -50,7 +50,7 @@ def prepare(config: Config) -> Job:
     if not config.train.data:
         raise ValueError("no clips to train on; give --train.data FOLDER with the folder that holds index.json")
     index = load_index(config.train.data)
-    backbone = load_backbone(config.model.backbone)
+    backbone = load_dinov2(config.model.backbone, asset_path(config.model.backbone))
     return Job(
         config=config,
         index=index,
