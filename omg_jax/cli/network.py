@@ -3,9 +3,12 @@
 from importlib import resources
 from pathlib import Path
 
+from omg_jax.assets.registry import asset_path
 from omg_jax.avatar import Network
 from omg_jax.configs import load_preset
 from omg_jax.head.load import load_head
+from omg_jax.models.dinov2 import DinoV2
+from omg_jax.models.dinov2_weights import load_dinov2
 from omg_jax.models.omg import build_model
 from omg_jax.models.state import merge_model, split_model
 from omg_jax.models.weights import load_weights, read_weights_meta, weights_sha256
@@ -26,6 +29,11 @@ def load_network(preset: str, weights: Path | None, head_spec: str) -> Network:
     graphdef, params, constants = split_model(build_model(config.model, head.model, seed=0))
     model = merge_model(graphdef, load_weights(path, params), constants)
     return Network(config, head, model, load_backbone(config.model.backbone), weights_sha256(path))
+
+
+def load_backbone(name: str) -> DinoV2:
+    """The frozen backbone of that name with its weights, downloaded on first use; AssetError where they cannot be had."""
+    return load_dinov2(name, asset_path(name))
 
 
 def shipped_weights(preset: str) -> Path:
