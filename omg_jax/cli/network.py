@@ -32,7 +32,7 @@ def load_network(preset: str, weights: Path | None, head_spec: str) -> Network:
 
 
 def load_backbone(name: str) -> DinoV2:
-    """The frozen backbone of that name with its weights, downloaded on first use; AssetError where they cannot be had."""
+    """The frozen backbone of that name, its weights fetched on first use; AssetError where they cannot be had."""
     return load_dinov2(name, asset_path(name))
 
 
