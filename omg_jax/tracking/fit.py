@@ -1,7 +1,6 @@
 """Head parameters from landmarks, by Gauss-Newton: rigid pose, expression and gaze per frame, one shape per person.
 
-Five iterations of pose alone come before twelve of everything. The shape's prior stands against the mean over frames,
-so that its strength does not depend on how many frames there are.
+The shape's prior stands against the mean over frames, so that its strength does not depend on how many there are.
 """
 
 from functools import partial
@@ -22,7 +21,7 @@ from omg_jax.tracking.cost import (
 )
 from omg_jax.tracking.landmark_head import LandmarkHead
 
-POSE_ITERATIONS, FULL_ITERATIONS = 5, 12
+ITERATIONS = 12
 SHAPE_PRIOR = 1.0
 MAX_STEP = 0.5  # of a weight, a slider, or an angle in radians, per iteration
 
@@ -33,19 +32,13 @@ def fit_clip(head: LandmarkHead, seen: Observation, focal: Float[Array, ""]) -> 
     shape = jnp.zeros(head.shape_basis.shape[-1])
     frames = jax.vmap(partial(initial_fit, head, focal=focal))(seen)
 
-    def equations(frames: FrameFit, shape: Array) -> NormalEquations:
-        return jax.vmap(lambda one, fit: frame_equations(head, one, fit, shape, focal))(seen, frames)
-
-    def pose_step(_, frames):
-        return jax.vmap(_pose_step)(frames, equations(frames, shape))
-
-    def full_step(_, carry):
+    def step(_, carry):
         frames, shape = carry
-        frame_steps, shape_step = _joint_step(equations(frames, shape), shape)
+        equations = jax.vmap(lambda one, fit: frame_equations(head, one, fit, shape, focal))(seen, frames)
+        frame_steps, shape_step = _joint_step(equations, shape)
         return jax.vmap(_advance)(frames, frame_steps), shape + shape_step
 
-    frames = jax.lax.fori_loop(0, POSE_ITERATIONS, pose_step, frames)
-    return jax.lax.fori_loop(0, FULL_ITERATIONS, full_step, (frames, shape))
+    return jax.lax.fori_loop(0, ITERATIONS, step, (frames, shape))
 
 
 @jax.jit
@@ -53,15 +46,11 @@ def fit_frames(head: LandmarkHead, seen: Observation, focal: Float[Array, ""], s
     """Fits frames (leading axis t) of a person whose shape is known, each by itself; focal in pixels."""
 
     def fit_one(one: Observation) -> FrameFit:
-        def pose_step(_, fit):
-            return _pose_step(fit, frame_equations(head, one, fit, shape, focal))
-
-        def full_step(_, fit):
+        def step(_, fit):
             equations = frame_equations(head, one, fit, shape, focal)
             return _advance(fit, -_solve(equations.frame, equations.frame_gradient))
 
-        fit = jax.lax.fori_loop(0, POSE_ITERATIONS, pose_step, initial_fit(head, one, focal=focal))
-        return jax.lax.fori_loop(0, FULL_ITERATIONS, full_step, fit)
+        return jax.lax.fori_loop(0, ITERATIONS, step, initial_fit(head, one, focal=focal))
 
     return jax.vmap(fit_one)(seen)
 
@@ -92,11 +81,6 @@ def _joint_step(equations: NormalEquations, shape: Array) -> tuple[Array, Array]
     gradient = (equations.shape_gradient - pull).mean(axis=0) + SHAPE_PRIOR * shape
     shape_step = _limit(-_solve(matrix, gradient))
     return -alone - jnp.einsum("tns,s->tn", by_shape, shape_step, precision=Precision.HIGHEST), shape_step
-
-
-def _pose_step(fit: FrameFit, equations: NormalEquations) -> FrameFit:
-    step = -_solve(equations.frame[:NUM_POSE, :NUM_POSE], equations.frame_gradient[:NUM_POSE])
-    return _advance(fit, jnp.zeros_like(equations.frame_gradient).at[:NUM_POSE].set(step))
 
 
 def _solve(matrix: Array, right: Array) -> Array:

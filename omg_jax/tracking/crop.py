@@ -1,0 +1,36 @@
+"""The paper's crop: one square window per clip around the projected skull, drawn at 512 x 512."""
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from omg_jax.head.load import Head
+from omg_jax.tracking.crops import SquareCrop, sample_crop
+
+PORTRAIT_SIZE = 512
+# Side of the window over the geometric mean of the skull box's sides: room for hair, neck and shoulders.
+WINDOW_MARGIN = 1.65
+
+
+def skull_vertices(head: Head) -> Float[np.ndarray, "v"]:
+    """Ids of the vertices that make the skull's box: skin with ears, without neck, eyes and mouth."""
+    return np.setdiff1d(head.regions["skin"], head.regions["neck"])
+
+
+def portrait_window(skull_pixels: Float[np.ndarray, "t v 2"]) -> SquareCrop:
+    """The window of a clip, from the skull's vertices in pixels of each frame: its box is the median over frames."""
+    low, high = np.median(skull_pixels.min(axis=1), axis=0), np.median(skull_pixels.max(axis=1), axis=0)
+    width, height = high - low
+    x, y = (low + high) / 2
+    return SquareCrop((float(x), float(y)), float(WINDOW_MARGIN * np.sqrt(width * height)))
+
+
+def face_window(points: Float[np.ndarray, "t l d"]) -> SquareCrop:
+    """A first guess of the window, from landmarks in pixels of each frame: the skull is not known yet."""
+    low, high = np.median(points[..., :2].min(axis=1), axis=0), np.median(points[..., :2].max(axis=1), axis=0)
+    x, y = (low + high) / 2
+    return SquareCrop((float(x), float(y)), float(2.4 * (high - low).max()))
+
+
+def draw_portrait(image: UInt8[np.ndarray, "h w c"], window: SquareCrop) -> UInt8[np.ndarray, "512 512 c"]:
+    """A frame's portrait; black where the window leaves the frame."""
+    return sample_crop(image, window, PORTRAIT_SIZE)

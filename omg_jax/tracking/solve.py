@@ -1,0 +1,130 @@
+"""From a clip's landmarks to its crop window, shape and per-frame fits, and from there to a motion."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from omg_jax.geometry.camera import portrait_intrinsics, world_to_pixels
+from omg_jax.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from omg_jax.head.load import Head
+from omg_jax.head.model import head_vertices, zero_params
+from omg_jax.tracking.cost import FACING, FrameFit
+from omg_jax.tracking.crop import PORTRAIT_SIZE, face_window, portrait_window, skull_vertices
+from omg_jax.tracking.crops import SquareCrop, points_to_picture
+from omg_jax.tracking.fit import fit_clip, fit_frames
+from omg_jax.tracking.landmark_head import LandmarkHead, gaze_to_eye_pose, reduce_to_landmarks
+from omg_jax.tracking.landmarks import FaceLandmarks
+from omg_jax.tracking.motion import Motion
+from omg_jax.tracking.observe import observe
+from omg_jax.tracking.smoothing import Smoothness, smooth
+from omg_jax.types import Camera, HeadParams
+
+# The shape is fitted on this many frames, spread over the clip: more of them hardly change it.
+SHAPE_FRAMES = 24
+# Frames are fitted in batches of one size, so that one compiled program serves all clips.
+BATCH = 32
+
+# Noise of the landmark net, at rest: 0.3 degrees, 0.3 mm, 2.5 mm in depth, 0.01 of a unit. Depth trades off with focal
+# length and shape and carries little expression, so it is smoothed hardest.
+ROTATION = Smoothness(cutoff=1.5, speed_gain=8.0)
+ACROSS = Smoothness(cutoff=1.5, speed_gain=12.0)
+DEPTH = Smoothness(cutoff=0.4, speed_gain=1.0)
+EXPRESSION = Smoothness(cutoff=1.5, speed_gain=3.0)
+GAZE = Smoothness(cutoff=1.5, speed_gain=4.0)
+
+
+class Solution(NamedTuple):
+    """A person's shape, each frame's fit in the portrait's camera, and the portrait's window in the pictures."""
+
+    shape: Float[Array, "s"]
+    frames: FrameFit
+    window: SquareCrop
+
+
+def solve(landmarks: list[FaceLandmarks], head: Head, shape: Float[Array, "s"] | None = None) -> Solution:
+    """Fits all frames of a clip. shape: the person's, where it is known; else it is fitted with the frames."""
+    reduced = reduce_to_landmarks(head)
+    chosen = [landmarks[index] for index in spread(len(landmarks), SHAPE_FRAMES)]
+    # The window depends on the skull, and the skull on a fit: a first one is made in a window around the face.
+    guess = face_window(np.stack([seen.points for seen in chosen]))
+    window = portrait_window(_skull_pixels(head, _fit(reduced, head, chosen, guess, shape)))
+    solution = _fit(reduced, head, chosen, window, shape)
+    if len(landmarks) == len(chosen):
+        return solution
+    return _fit(reduced, head, landmarks, window, solution.shape)
+
+
+def smooth_solution(solution: Solution, fps: float) -> Solution:
+    """The solution with its motion smoothed; the shape stays."""
+    rotation, translation, expression, gaze = (np.asarray(values) for values in solution.frames)
+    # Rotation vectors from the first frame's pose: they do not wrap around unless the head turns by half a turn.
+    turns = np.asarray(matrix_to_axis_angle(jnp.asarray(rotation @ rotation[0].T)))
+    rotation = np.asarray(axis_angle_to_matrix(jnp.asarray(smooth(turns, fps, ROTATION)))) @ rotation[0]
+    across, depth = smooth(translation[:, :2], fps, ACROSS), smooth(translation[:, 2:], fps, DEPTH)
+    # The picture shows x / z and y / z: a smoother depth must not move the head in it.
+    across = across * depth / translation[:, 2:]
+    smoothed = FrameFit(
+        rotation=jnp.asarray(rotation),
+        translation=jnp.asarray(np.concatenate([across, depth], axis=1)),
+        expression=jnp.asarray(smooth(expression, fps, EXPRESSION)),
+        gaze=jnp.asarray(smooth(gaze, fps, GAZE)),
+    )
+    return solution._replace(frames=smoothed)
+
+
+def solution_motion(solution: Solution, head: Head, fps: float, source: str) -> Motion:
+    """The motion of a solution: rigid head motion lies in the camera, as in the paper."""
+    params, camera = _params(solution, head), _camera(solution.frames)
+    params, camera = jax.tree.map(np.asarray, (params, camera))
+    size = (PORTRAIT_SIZE, PORTRAIT_SIZE)
+    return Motion(params, camera, size, float(fps), head.name, head.sha256, source)
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most `most` indices below count, evenly spread, the first one among them."""
+    return sorted({int(index) for index in np.linspace(0, count - 1, min(count, most)).round()})
+
+
+def _fit(
+    reduced: LandmarkHead, head: Head, landmarks: list[FaceLandmarks], window: SquareCrop, shape: Array | None
+) -> Solution:
+    """Fits frames in a window's camera, together with the shape unless it is given."""
+    seen = observe(landmarks, head.expression_names, window.centre, PORTRAIT_SIZE / window.side)
+    focal = portrait_intrinsics((PORTRAIT_SIZE, PORTRAIT_SIZE))[0, 0]
+    if shape is None:
+        frames, shape = fit_clip(reduced, seen, focal)
+        return Solution(shape, frames, window)
+    count = len(landmarks)
+    batches = []
+    for start in range(0, count, BATCH):
+        indices = np.minimum(np.arange(start, start + BATCH), count - 1)
+        batches.append(fit_frames(reduced, jax.tree.map(lambda x: x[indices], seen), focal, shape))  # noqa: B023 (used at once)
+    frames = jax.tree.map(lambda *parts: jnp.concatenate(parts)[:count], *batches)
+    return Solution(shape, frames, window)
+
+
+def _params(solution: Solution, head: Head) -> HeadParams:
+    count = solution.frames.expression.shape[0]
+    return zero_params(head.model, (count,))._replace(
+        shape_params=jnp.broadcast_to(solution.shape, (count, *solution.shape.shape)),
+        expression_params=solution.frames.expression,
+        eye_pose=gaze_to_eye_pose(solution.frames.gaze),
+    )
+
+
+def _camera(frames: FrameFit) -> Camera:
+    count = frames.rotation.shape[0]
+    pose = jnp.concatenate([frames.rotation @ FACING, frames.translation[..., None]], axis=-1)
+    last = jnp.broadcast_to(jnp.array([0.0, 0.0, 0.0, 1.0]), (count, 1, 4))
+    intrinsics = portrait_intrinsics((PORTRAIT_SIZE, PORTRAIT_SIZE))
+    return Camera(jnp.concatenate([pose, last], axis=-2), jnp.broadcast_to(intrinsics, (count, 3, 3)))
+
+
+def _skull_pixels(head: Head, solution: Solution) -> Float[np.ndarray, "t v 2"]:
+    """Where the skull's vertices lie in the pictures, in pixels."""
+    vertices = head_vertices(head.model, _params(solution, head))[:, skull_vertices(head)]
+    pixels, _ = world_to_pixels(_camera(solution.frames), vertices)
+    return np.stack([points_to_picture(frame, solution.window, PORTRAIT_SIZE) for frame in np.asarray(pixels)])

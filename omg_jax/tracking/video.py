@@ -1,0 +1,53 @@
+"""Frames of a video file, one at a time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+DEFAULT_FPS = 25.0
+
+
+class VideoInfo(NamedTuple):
+    """Frames per second, and how many frames the file claims to have (0 where it does not say)."""
+
+    fps: float
+    num_frames: int
+
+
+def video_info(path: Path) -> VideoInfo:
+    """Reads a video's header. ValueError where the file is missing or is no video."""
+    capture = _open(path)
+    try:
+        fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    finally:
+        capture.release()
+    return VideoInfo(fps if np.isfinite(fps) and fps > 0 else DEFAULT_FPS, max(0, int(count)))
+
+
+def video_frames(path: Path, max_frames: int | None = None) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """RGB frames in order, decoded as they are asked for; at most max_frames of them."""
+    capture = _open(path)
+    try:
+        count = 0
+        while max_frames is None or count < max_frames:
+            read, frame = capture.read()
+            if not read:
+                return
+            yield np.ascontiguousarray(frame[..., ::-1])
+            count += 1
+    finally:
+        capture.release()
+
+
+def _open(path: Path) -> cv2.VideoCapture:
+    if not path.is_file():
+        raise ValueError(f"no video at {path}; name a video file")
+    # Without a named back-end OpenCV takes numbered pictures for a video, and says so on the console.
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    if not capture.isOpened():
+        raise ValueError(f"{path} is not a readable video; name a video file (mp4, mov, webm, avi)")
+    return capture
