@@ -22,6 +22,7 @@ from omg_jax.models.resize import resize_image
 from omg_jax.models.sampling import VisibilityFusion, sample_bilinear
 from omg_jax.models.shoulder import PlaneHead, shoulder_mask
 from omg_jax.models.state import Constant
+from omg_jax.models.style_unet import StyleUNet
 from omg_jax.models.subdivide import HierarchicalSubdivision
 from omg_jax.models.transformer import GlobalTransformer
 from omg_jax.models.unet import UNetRefiner
@@ -88,12 +89,10 @@ class OMG(nnx.Module):
             config.compat,
             rngs=rngs,
         )
-        if config.refiner is not None:
-            self.refiner = UNetRefiner(gaussians.num_channels, config.refiner, rngs=rngs)
-        else:
-            from omg_jax.models.style_unet import StyleUNet
-
+        if config.refiner is None:
             self.refiner = StyleUNet(gaussians.num_channels, rngs=rngs)
+        else:
+            self.refiner = UNetRefiner(gaussians.num_channels, config.refiner, rngs=rngs)
 
     def build(self, source: Source, lods: tuple[int, ...]) -> Reconstruction:
         """The photo's Gaussians at these levels of detail (Eqs. 1-11)."""
