@@ -22,3 +22,10 @@ DEPTH_MARGIN = 1e-4
 SHARE_OF_SURE_PIXELS = 0.95  # what must remain when those are left out
 # The z-buffer knows a surface at pixel centres only: a vertex and its pixel may disagree at silhouettes and on slopes.
 VISIBILITY_AGREEMENT = 0.98
+DINOV2_PARITY = dict(rtol=0, atol=1e-4)  # tokens of unit variance after twelve float32 blocks, against float64
+
+# Tracking.
+GREY_LEVELS = dict(rtol=0, atol=1.5)  # of 255: bilinear weights in fixed point, rounding to eight bits, twice
+NET_PIXEL = dict(rtol=0, atol=1.0)  # pixels of a net's input: what is smaller cannot be seen there
+TREMBLING_LEFT = 0.4  # second differences of noise at rest after smoothing, over those before
+LAG_LEFT = 0.25  # error on a fast swing, over that of the same filter without its speed term
