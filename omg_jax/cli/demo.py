@@ -34,7 +34,7 @@ class Driver(NamedTuple):
     pictures: UInt8[np.ndarray, "t h w 3"]
 
 
-def demo(output: Path = Path("demo"), json: bool = False) -> None:
+def demo(output: Path = Path("demo"), weights: Path | None = None, json: bool = False) -> None:
     """Photo -> avatar -> reenactment on bundled real input.
 
     Writes avatar.omg, reenactment.mp4 (source, driver, coarse and refined render; the level of detail changes as it
@@ -42,10 +42,11 @@ def demo(output: Path = Path("demo"), json: bool = False) -> None:
 
     Args:
         output: The folder to write to.
+        weights: A weights file of the small preset; by default the one that ships with the program.
         json: Print one JSON object.
     """
     start = time.perf_counter()
-    network = load_network("small", None, "arkit")
+    network = load_network("small", weights, "arkit")
     photo = track(read_photo(asset_path(SOURCE)), network)
     source = to_bytes(photo.image)
     save_avatar(output / "avatar.omg", build(network, photo))
@@ -70,7 +71,7 @@ def demo_driver(head: Head, size: int) -> Driver:
         frames = range(num_frames(motion))
         return Driver(motion, np.stack([mesh_picture(head, *motion_frame(motion, i), size) for i in frames]))
     with progress_bar() as progress:
-        video = track_video(clip, head, progress=progress)
+        video = track_video(clip, head, progress)
     return Driver(fit_motion(video.motion, size), video.images)
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from omg_jax.cli.console import progress_bar
 from omg_jax.head.load import Head
 from omg_jax.tracking.motion import Motion, load_motion
-from omg_jax.tracking.track import track_video
+from omg_jax.tracking.track import track_motion
 
 MIN_PHOTO_SIZE = 64  # pixels; below this the face detector's input is mostly invented
 
@@ -40,7 +40,7 @@ def read_driver(path: Path, head: Head) -> Motion:
     if path.suffix == ".npz":
         return load_motion(path, head)
     with progress_bar() as progress:
-        return track_video(path, head, progress=progress).motion
+        return track_motion(path, head, progress)
 
 
 def demo_motion(head: Head) -> Motion:

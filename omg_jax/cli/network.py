@@ -10,7 +10,7 @@ from omg_jax.head.load import load_head
 from omg_jax.models.dinov2 import DinoV2
 from omg_jax.models.dinov2_weights import load_dinov2
 from omg_jax.models.omg import build_model
-from omg_jax.models.state import merge_model, split_model
+from omg_jax.models.state import merge_model, split_shapes
 from omg_jax.models.weights import load_weights, read_weights_meta, weights_sha256
 
 
@@ -26,8 +26,8 @@ def load_network(preset: str, weights: Path | None, head_spec: str) -> Network:
         raise ValueError(f"{path} is of preset {meta.preset}, expected {preset}: give --preset {meta.preset}")
     if meta.head_sha256 != head.sha256:
         raise ValueError(f"{path} was trained with head {meta.head_name}, expected {head_spec}: give it its own --head")
-    graphdef, params, constants = split_model(build_model(config.model, head.model, seed=0))
-    model = merge_model(graphdef, load_weights(path, params), constants)
+    graphdef, shapes, constants = split_shapes(lambda: build_model(config.model, head.model, seed=0))
+    model = merge_model(graphdef, load_weights(path, shapes), constants)
     return Network(config, head, model, load_backbone(config.model.backbone), weights_sha256(path))
 
 

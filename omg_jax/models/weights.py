@@ -65,7 +65,7 @@ def read_weights_meta(path: Path) -> WeightsMeta:
 
 
 def load_weights(path: Path, like: dict) -> dict:
-    """The arrays of a weights file as float32, in the structure of ``like`` (a freshly initialised network's params).
+    """The arrays of a weights file as float32, in the structure of ``like`` (a network's params, or their shapes).
 
     ValueError where the file is not readable, or its names or shapes are not the network's.
     """
