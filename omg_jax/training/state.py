@@ -55,9 +55,10 @@ def apply_gradients(state: TrainState, gradients: Params, healthy: Array, config
 
 
 def learning_rate(config: TrainConfig, step: Int[Array, ""]) -> Float[Array, ""]:
-    """Linear from ``learning_rate`` at the first step to ``final_learning_rate_factor`` times it at the last."""
+    """Linear from ``learning_rate`` at the first step to ``final_learning_rate_factor`` times it at the last, warmed up."""
     end = config.learning_rate * config.final_learning_rate_factor
-    return optax.linear_schedule(config.learning_rate, end, config.num_steps)(step)
+    warmup = jnp.minimum(1.0, (step + 1.0) / max(config.warmup_steps, 1))
+    return warmup * optax.linear_schedule(config.learning_rate, end, config.num_steps)(step)
 
 
 def average_decay(config: TrainConfig, step: Int[Array, ""]) -> Float[Array, ""]:
