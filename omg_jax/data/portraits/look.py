@@ -108,7 +108,7 @@ def _hair_colour(rng: np.random.Generator, person: Person) -> tuple[float, float
     else:
         shares = np.array([share for _, share in HAIR_COLOURS.values()])
         # Dark hair goes with dark skins and with Asian faces nearly always.
-        shares[2:7] *= person.race[2] ** 2
+        shares[2:] *= person.race[2] ** 2
         colour = list(HAIR_COLOURS.values())[rng.choice(len(shares), p=shares / shares.sum())][0]
     return tuple(float(x) for x in np.array(colour) * np.exp(rng.normal(0.0, 0.2)))
 

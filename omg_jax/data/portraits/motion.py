@@ -119,13 +119,13 @@ def _gaze(rng: np.random.Generator) -> Float[np.ndarray, "2"]:
 def _lids(rng: np.random.Generator, units: dict[str, float], gaze: Float[np.ndarray, "2"]) -> None:
     """Blinks, and lids that follow the gaze."""
     draw = rng.random()
-    if draw < 0.10:
+    if draw < 0.07:
         _both(rng, units, "eyeBlink", CLOSED_BLINK, 0.02)
-    elif draw < 0.25:
+    elif draw < 0.18:
         _both(rng, units, "eyeBlink", rng.uniform(0.1, 0.6), 0.08)
-    elif draw < 0.30:
+    elif draw < 0.21:
         _add(units, "eyeBlink" + str(rng.choice(PAIRED)), CLOSED_BLINK)
-    elif draw < 0.40:
+    elif draw < 0.31:
         _both(rng, units, "eyeWide", rng.uniform(0.2, 0.9), 0.05)
     to_left, up = gaze / FULL_GAZE
     for side, sign in (("Left", 1.0), ("Right", -1.0)):
