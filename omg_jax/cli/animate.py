@@ -1,5 +1,6 @@
 """``omg animate``: an avatar and a motion to an mp4."""
 
+import functools
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -42,8 +43,9 @@ def animate(
     network = load_network(person.meta.preset, weights, head)
     motion = read_driver(driver, network.head) if driver else demo_motion(network.head)
     motion = orbit_motion(fit_motion(motion, network.config.model.image_size), orbit)
-    level = choose_level(network, person, motion) if lod == "auto" else int(lod)
-    player = make_player(network, person, level)
+    make = functools.partial(make_player, network, person)
+    level = choose_level(make, len(person.levels), motion) if lod == "auto" else int(lod)
+    player = make(level)
     seconds = []
 
     def pictures():

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from omg_jax.avatar import Frame, Network, make_player
-from omg_jax.avatar_file import Avatar
+from omg_jax.avatar import Frame
 from omg_jax.geometry.camera import scale_camera
 from omg_jax.geometry.rotations import axis_angle_to_matrix
 from omg_jax.tracking.motion import Motion
@@ -57,11 +56,14 @@ def play(player: Player, motion: Motion, indices: Iterator[int] | range) -> Iter
         yield frame, time.perf_counter() - start
 
 
-def choose_level(network: Network, avatar: Avatar, motion: Motion) -> int:
-    """The finest level of detail that this machine plays at the motion's frame rate; 0 where none is fast enough."""
+def choose_level(make: Callable[[int], Player], num_levels: int, motion: Motion) -> int:
+    """The finest level of detail that this machine plays at the motion's frame rate; 0 where none is fast enough.
+
+    make gives the player of a level.
+    """
     probe = range(min(3, num_frames(motion)))
-    for lod in reversed(range(1, len(avatar.levels))):
-        seconds = [spent for _, spent in play(make_player(network, avatar, lod), motion, probe)]
+    for lod in reversed(range(1, num_levels)):
+        seconds = [spent for _, spent in play(make(lod), motion, probe)]
         if np.median(seconds) * motion.fps <= 1.0:
             return lod
     return 0

@@ -6,7 +6,7 @@ import pytest
 
 from omg_jax.avatar import Frame
 from omg_jax.cli import playback
-from omg_jax.cli.playback import choose_level, fit_motion, motion_frame, num_frames, orbit_motion, play
+from omg_jax.cli.playback import choose_level, fit_motion, motion_frame, orbit_motion, play
 from omg_jax.geometry.camera import camera_centre, portrait_intrinsics, world_to_pixels
 from omg_jax.tracking.motion import Motion
 from omg_jax.types import Camera, HeadParams
@@ -82,9 +82,14 @@ def test_no_orbit_leaves_the_camera():
     [((0.01, 0.01, 0.01), 2), ((0.01, 0.01, 0.5), 1), ((0.01, 0.5, 0.5), 0), ((0.5, 0.5, 0.5), 0)],
 )
 def test_auto_takes_the_finest_level_that_keeps_up(monkeypatch, seconds, level):
-    class Avatar:
-        levels = (None, None, None)
+    now = [0.0]
+    monkeypatch.setattr(playback.time, "perf_counter", lambda: now[0])
 
-    monkeypatch.setattr(playback, "make_player", lambda network, avatar, lod: lod)
-    monkeypatch.setattr(playback, "play", lambda lod, motion, indices: [(None, seconds[lod]) for _ in indices])
-    assert choose_level(None, Avatar(), motion(count=num_frames(motion()))) == level
+    def make(lod):
+        def player(params, camera):
+            now[0] += seconds[lod]
+            return echo(params, camera)
+
+        return player
+
+    assert choose_level(make, 3, motion()) == level
