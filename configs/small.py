@@ -2,6 +2,7 @@
 
 from omg_jax.config import (
     Config,
+    CurriculumConfig,
     GaussianConfig,
     LossConfig,
     ModelConfig,
@@ -31,6 +32,7 @@ CONFIG = Config(
         learning_rate=3e-4,
         warmup_steps=200,
         adam_b1=0.9,
+        curriculum=CurriculumConfig(level_0_until=0.05, level_1_until=0.3, random_shares=(0.2, 0.4, 0.4)),
         losses=LossConfig(perceptual_max_tap=4, perceptual_size=128),
     ),
 )

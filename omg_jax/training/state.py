@@ -55,7 +55,7 @@ def apply_gradients(state: TrainState, gradients: Params, healthy: Array, config
 
 
 def learning_rate(config: TrainConfig, step: Int[Array, ""]) -> Float[Array, ""]:
-    """Linear from ``learning_rate`` at the first step to ``final_learning_rate_factor`` times it at the last, warmed up."""
+    """Linear from ``learning_rate`` to ``final_learning_rate_factor`` times it at the last step, after the warm-up."""
     end = config.learning_rate * config.final_learning_rate_factor
     warmup = jnp.minimum(1.0, (step + 1.0) / max(config.warmup_steps, 1))
     return warmup * optax.linear_schedule(config.learning_rate, end, config.num_steps)(step)
