@@ -1,0 +1,79 @@
+"""Motion files: what is written is read, and what is not a motion of this head is refused."""
+
+import numpy as np
+import pytest
+
+from omg_jax.head.load import load_head
+from omg_jax.tracking.motion import Motion, load_motion, save_motion
+from omg_jax.types import Camera, HeadParams
+
+NUM_FRAMES = 4
+
+
+@pytest.fixture(scope="module")
+def head():
+    return load_head("arkit")
+
+
+@pytest.fixture
+def motion(head) -> Motion:
+    rng = np.random.default_rng(0)
+    sizes = {
+        "shape_params": head.model.shape_basis.shape[-1],
+        "expression_params": head.model.expression_basis.shape[-1],
+        "eye_pose": 6,
+    }
+    arrays = {name: rng.normal(size=(NUM_FRAMES, sizes.get(name, 3))) for name in HeadParams._fields}
+    params = HeadParams(**{name: array.astype(np.float32) for name, array in arrays.items()})
+    camera = Camera(*(rng.normal(size=(NUM_FRAMES, n, n)).astype(np.float32) for n in (4, 3)))
+    return Motion(params, camera, (512, 512), 23.976, head.name, head.sha256, "clip.mp4")
+
+
+def test_what_is_saved_is_loaded(motion, head, tmp_path):
+    save_motion(tmp_path / "motion.npz", motion)
+    loaded = load_motion(tmp_path / "motion.npz", head)
+    assert loaded[2:] == motion[2:]
+    for saved, read in zip((*motion.head_params, *motion.camera), (*loaded.head_params, *loaded.camera), strict=True):
+        np.testing.assert_array_equal(read, saved)
+
+
+def test_another_head_is_refused_by_name_and_by_hash(motion, head, tmp_path):
+    path = tmp_path / "motion.npz"
+    save_motion(path, motion._replace(head_name="flame"))
+    with pytest.raises(ValueError, match="'flame'.*'arkit'"):
+        load_motion(path, head)
+    save_motion(path, motion._replace(head_sha256="0" * 64))
+    with pytest.raises(ValueError, match="000000000000"):
+        load_motion(path, head)
+
+
+@pytest.mark.parametrize("damage", ["cut short", "text", "another archive"])
+def test_what_is_no_motion_is_refused_in_one_sentence(motion, head, tmp_path, damage):
+    path = tmp_path / "motion.npz"
+    save_motion(path, motion)
+    if damage == "cut short":
+        path.write_bytes(path.read_bytes()[:-200])
+    elif damage == "text":
+        path.write_text("not a motion\n")
+    else:
+        np.savez(path, something=np.zeros(3))
+    with pytest.raises(ValueError, match="motion.npz is not a readable motion file"):
+        load_motion(path, head)
+
+
+def test_missing_file_names_the_command(head, tmp_path):
+    with pytest.raises(ValueError, match="omg track"):
+        load_motion(tmp_path / "absent.npz", head)
+
+
+def test_numbers_that_are_not_finite_are_refused(motion, head, tmp_path):
+    motion.head_params.eye_pose[1, 2] = np.nan
+    save_motion(tmp_path / "motion.npz", motion)
+    with pytest.raises(ValueError, match="eye_pose"):
+        load_motion(tmp_path / "motion.npz", head)
+
+
+def test_wrong_suffix_writes_nothing(motion, tmp_path):
+    with pytest.raises(ValueError, match="npz"):
+        save_motion(tmp_path / "motion.mp4", motion)
+    assert list(tmp_path.iterdir()) == []
