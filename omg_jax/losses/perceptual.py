@@ -64,7 +64,7 @@ def perceptual_loss(
 
 def lpips_features(
     params: PerceptualParams, images: Float[Array, "b h w 3"], max_tap: int = NUM_TAPS
-) -> tuple[Float[Array, "b i j c"], ...]:
+) -> tuple[Float[Array, "b _ _ _"], ...]:
     """The network's features at its first ``max_tap`` taps, each of unit length over its channels."""
     scaled = (2.0 * images - 1.0 - jnp.array(_SHIFT)) / jnp.array(_SCALE)
     return tuple(_unit_length(features) for features in network_features(params, scaled, max_tap))
@@ -72,8 +72,8 @@ def lpips_features(
 
 def feature_distance(
     params: PerceptualParams,
-    features_a: tuple[Float[Array, "b i j c"], ...],
-    features_b: tuple[Float[Array, "b i j c"], ...],
+    features_a: tuple[Float[Array, "b _ _ _"], ...],
+    features_b: tuple[Float[Array, "b _ _ _"], ...],
 ) -> Float[Array, "b"]:
     """LPIPS from features: squared differences, weighted by channel, averaged over space, summed over taps."""
     taps = zip(features_a, features_b, params.heads, strict=False)  # fewer features than heads where max_tap < 5
@@ -82,7 +82,7 @@ def feature_distance(
 
 def network_features(
     params: PerceptualParams, x: Float[Array, "b h w 3"], max_tap: int = NUM_TAPS
-) -> list[Float[Array, "b i j c"]]:
+) -> list[Float[Array, "b _ _ _"]]:
     """What the network has at its first ``max_tap`` taps, for a picture normalised as the network expects."""
     if not 1 <= max_tap <= NUM_TAPS:
         raise ValueError(f"max_tap: expected 1 to {NUM_TAPS}, got {max_tap}")
