@@ -31,3 +31,5 @@ GREY_LEVELS = dict(rtol=0, atol=1.5)  # of 255: bilinear weights in fixed point,
 NET_PIXEL = dict(rtol=0, atol=1.0)  # pixels of a net's input: what is smaller cannot be seen there
 TREMBLING_LEFT = 0.4  # second differences of noise at rest after smoothing, over those before
 LAG_LEFT = 0.25  # error on a fast swing, over that of the same filter without its speed term
+ONE_MILLIMETRE = dict(rtol=0, atol=5e-3)  # world units; what two places on a head may differ by and be called the same
+LANDMARK_PLACES = dict(rtol=0, atol=1.25e-2)  # world units (2.5 mm): half the base mesh's edge length in the face

@@ -1,5 +1,5 @@
-// Z-buffer of a triangle mesh: vertices to the screen, faces to screen triangles, then every band of rows is drawn by one thread.
-// While a band is drawn its depth image holds inverse depth, whose maximum is wanted, and 0 where nothing is.
+// Z-buffer of a triangle mesh: vertices to the screen, faces to screen triangles, then every band of rows is drawn by
+// one thread. Until the band is done its depth image holds inverse depth, whose maximum is wanted, or 0.
 #include "zbuffer.h"
 
 #include <cmath>
@@ -10,9 +10,9 @@
 namespace omg::cpu::OMG_SIMD {
 namespace {
 
-constexpr int64_t kChunk = 2048;   // vertices or faces per work item
-constexpr int kBandRows = 32;      // rows per work item
-constexpr int kMaxPieces = 2;      // screen triangles of one face: two where the near plane cuts off one corner
+constexpr int64_t kChunk = 2048;  // vertices or faces per work item
+constexpr int kBandRows = 32;     // rows per work item
+constexpr int kMaxPieces = 2;     // screen triangles of one face: two where the near plane cuts off one corner
 
 struct CameraPoint {
   float camera[3];
@@ -34,7 +34,8 @@ struct Canvas {
 int64_t chunks_of(int64_t count) { return (count + kChunk - 1) / kChunk; }
 int64_t chunk_end(int64_t chunk, int64_t count) { return (chunk + 1) * kChunk < count ? (chunk + 1) * kChunk : count; }
 
-void project_vertices(const ZbufferInputs& in, const PinholeCamera& camera, const Parallel& parallel, CameraPoint* points) {
+void project_vertices(const ZbufferInputs& in, const PinholeCamera& camera, const Parallel& parallel,
+                      CameraPoint* points) {
   parallel(chunks_of(in.num_vertices), [&](int64_t chunk) {
     for (int64_t i = chunk * kChunk; i < chunk_end(chunk, in.num_vertices); ++i) {
       to_camera(camera, in.vertices + 3 * i, points[i].camera);
@@ -44,7 +45,8 @@ void project_vertices(const ZbufferInputs& in, const PinholeCamera& camera, cons
 }
 
 // Appends the visible pieces of a face to `out` and returns their number.
-int set_up_face(const ZbufferInputs& in, const PinholeCamera& camera, const CameraPoint* points, int64_t face, ScreenTriangle* out) {
+int set_up_face(const ZbufferInputs& in, const PinholeCamera& camera, const CameraPoint* points, int64_t face,
+                ScreenTriangle* out) {
   const int32_t* corners = in.faces + 3 * face;
   const CameraPoint* p[3] = {points + corners[0], points + corners[1], points + corners[2]};
   if (p[0]->camera[2] >= in.near && p[1]->camera[2] >= in.near && p[2]->camera[2] >= in.near) {
@@ -58,14 +60,15 @@ int set_up_face(const ZbufferInputs& in, const PinholeCamera& camera, const Came
   const int num_corners = clip_near(triangle, in.near, polygon);
   int count = 0;
   for (int i = 2; i < num_corners; ++i) {
-    const ScreenPoint screen[3] = {to_screen(camera, polygon[0]), to_screen(camera, polygon[i - 1]), to_screen(camera, polygon[i])};
+    const ScreenPoint screen[3] = {to_screen(camera, polygon[0]), to_screen(camera, polygon[i - 1]),
+                                   to_screen(camera, polygon[i])};
     count += set_up_triangle(screen, static_cast<int>(face), in.width, in.height, out + count);
   }
   return count;
 }
 
-void set_up_faces(const ZbufferInputs& in, const PinholeCamera& camera, const CameraPoint* points, const Parallel& parallel,
-                  ScreenTriangle* triangles, TriangleChunk* chunks) {
+void set_up_faces(const ZbufferInputs& in, const PinholeCamera& camera, const CameraPoint* points,
+                  const Parallel& parallel, ScreenTriangle* triangles, TriangleChunk* chunks) {
   parallel(chunks_of(in.num_faces), [&](int64_t index) {
     TriangleChunk chunk = {triangles + index * kChunk * kMaxPieces, 0, in.height, 0};
     for (int64_t face = index * kChunk; face < chunk_end(index, in.num_faces); ++face) {
@@ -81,7 +84,7 @@ void set_up_faces(const ZbufferInputs& in, const PinholeCamera& camera, const Ca
 }
 
 OMG_VECTOR_FN Float lane_centres() {
-  alignas(64) static constexpr float kCentres[16] = {0.5f, 1.5f, 2.5f, 3.5f, 4.5f, 5.5f, 6.5f, 7.5f,
+  alignas(64) static constexpr float kCentres[16] = {0.5f, 1.5f, 2.5f,  3.5f,  4.5f,  5.5f,  6.5f,  7.5f,
                                                      8.5f, 9.5f, 10.5f, 11.5f, 12.5f, 13.5f, 14.5f, 15.5f};
   return load(kCentres);
 }
@@ -115,17 +118,18 @@ void draw(const ScreenTriangle& t, int first_row, int end_row, const Canvas& can
   }
 }
 
-// Clears the rows, draws every triangle that reaches them in the order of the faces, and turns inverse depth into depth.
+// Clears the rows, draws every triangle that reaches them in the faces' order, and turns inverse depth into depth.
 void draw_band(const TriangleChunk* chunks, int64_t num_chunks, int first_row, int end_row, const Canvas& canvas,
                const ZbufferOutputs& out) {
-  for (int64_t i = static_cast<int64_t>(first_row) * canvas.stride; i < static_cast<int64_t>(end_row) * canvas.stride; ++i) {
-    canvas.inverse_z[i] = 0.0f, canvas.face[i] = -1;
-  }
+  const int64_t begin = static_cast<int64_t>(first_row) * canvas.stride;
+  const int64_t end = static_cast<int64_t>(end_row) * canvas.stride;
+  for (int64_t i = begin; i < end; ++i) canvas.inverse_z[i] = 0.0f, canvas.face[i] = -1;
   for (const TriangleChunk* chunk = chunks; chunk != chunks + num_chunks; ++chunk) {
     if (chunk->first_row >= end_row || chunk->end_row <= first_row) continue;
     for (const ScreenTriangle* t = chunk->triangles; t != chunk->triangles + chunk->count; ++t) {
       if (t->first_row >= end_row || t->end_row <= first_row) continue;
-      draw(*t, t->first_row > first_row ? t->first_row : first_row, t->end_row < end_row ? t->end_row : end_row, canvas);
+      draw(*t, t->first_row > first_row ? t->first_row : first_row, t->end_row < end_row ? t->end_row : end_row,
+           canvas);
     }
   }
   for (int row = first_row; row < end_row; ++row) {

@@ -24,10 +24,10 @@ struct ZbufferOutputs {
   int32_t* face_index;  // [H, W]; -1 where there is no face
 };
 
-// Of the faces that cover a pixel's centre the nearest is kept, of equally near ones the first. The same bits on every run, for any
-// number of threads and every instruction set.
-#define OMG_DECLARE_ZBUFFER(LEVEL)                                                                             \
-  namespace LEVEL {                                                                                            \
+// Of the faces that cover a pixel's centre the nearest is kept, of equally near ones the first. The same bits on every
+// run, for any number of threads and every instruction set.
+#define OMG_DECLARE_ZBUFFER(LEVEL)                                                                                \
+  namespace LEVEL {                                                                                               \
   void zbuffer(const ZbufferInputs& in, const ZbufferOutputs& out, const Arena& arena, const Parallel& parallel); \
   }
 OMG_DECLARE_ZBUFFER(baseline)

@@ -1,4 +1,5 @@
-// XLA FFI handler of the CPU z-buffer: checks shapes and face indices, takes batches apart, and chooses the instruction set.
+// XLA FFI handler of the CPU z-buffer: checks shapes and face indices, takes batches apart, and chooses the instruction
+// set.
 #include "cpu/zbuffer.h"
 
 #include <atomic>
@@ -24,10 +25,12 @@ bool indices_valid(const S32& faces, int64_t num_vertices) {
   return valid;
 }
 
-xffi::Error check(const F32& vertices, const S32& faces, const F32& world_to_camera, const F32& intrinsics, Dimensions image) {
+xffi::Error check(const F32& vertices, const S32& faces, const F32& world_to_camera, const F32& intrinsics,
+                  Dimensions image) {
   const size_t rank = image.size() - 2;
   const auto fits = [&](Dimensions dimensions, int64_t rows, int64_t columns) {
-    return broadcasts(dimensions, 2, image, rank) && (rows < 0 || dimensions[rank] == rows) && dimensions[rank + 1] == columns;
+    return broadcasts(dimensions, 2, image, rank) && (rows < 0 || dimensions[rank] == rows) &&
+           dimensions[rank + 1] == columns;
   };
   if (!fits(vertices.dimensions(), -1, 3) || !fits(faces.dimensions(), -1, 3)) {
     return xffi::Error::InvalidArgument("omg_zbuffer: expected vertices [..., V, 3] and faces [..., F, 3]");
@@ -36,13 +39,14 @@ xffi::Error check(const F32& vertices, const S32& faces, const F32& world_to_cam
     return xffi::Error::InvalidArgument("omg_zbuffer: expected world_to_camera [..., 4, 4] and intrinsics [..., 3, 3]");
   }
   if (!indices_valid(faces, vertices.dimensions()[rank])) {
-    return xffi::Error::InvalidArgument("omg_zbuffer: a face names a vertex that does not exist; faces must lie in [0, V)");
+    return xffi::Error::InvalidArgument(
+        "omg_zbuffer: a face names a vertex that does not exist; faces must lie in [0, V)");
   }
   return xffi::Error::Success();
 }
 
-xffi::Error zbuffer(xffi::ThreadPool threads, F32 vertices, S32 faces, F32 world_to_camera, F32 intrinsics, xffi::Result<F32> depth,
-                    xffi::Result<S32> face_index, float near) {
+xffi::Error zbuffer(xffi::ThreadPool threads, F32 vertices, S32 faces, F32 world_to_camera, F32 intrinsics,
+                    xffi::Result<F32> depth, xffi::Result<S32> face_index, float near) {
   const Dimensions image = depth->dimensions();
   const size_t rank = image.size() - 2;
   if (xffi::Error error = check(vertices, faces, world_to_camera, intrinsics, image); error.failure()) return error;
@@ -68,7 +72,8 @@ xffi::Error zbuffer(xffi::ThreadPool threads, F32 vertices, S32 faces, F32 world
       out_of_memory = true;
     }
   });
-  if (out_of_memory) return xffi::Error(xffi::ErrorCode::kResourceExhausted, "omg_zbuffer: out of memory for the triangles");
+  if (out_of_memory)
+    return xffi::Error(xffi::ErrorCode::kResourceExhausted, "omg_zbuffer: out of memory for the triangles");
   return xffi::Error::Success();
 }
 

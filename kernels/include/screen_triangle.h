@@ -14,10 +14,11 @@ struct ScreenPoint {
   float x, y, inverse_z;
 };
 
-// A triangle ready to be drawn. Edge function i is slope_x[i] * x + slope_y[i] * y + offset[i]; a point is inside where all three are >= 0.
+// A triangle ready to be drawn. Edge function i is slope_x[i] * x + slope_y[i] * y + offset[i]; a point is inside where
+// all three are >= 0.
 struct ScreenTriangle {
   float slope_x[3], slope_y[3], offset[3];
-  ScreenPoint anchor;  // a corner: differences to it lose no digits, as absolute pixel coordinates would
+  ScreenPoint anchor;  // the first pixel's centre: a corner may lie far outside, and differences to it lose digits
   float inverse_z_dx, inverse_z_dy;
   float min_inverse_z, max_inverse_z;
   int32_t first_column, end_column, first_row, end_row;  // pixels whose centres lie within the bounding box
@@ -36,12 +37,13 @@ OMG_FN ScreenPoint to_screen(const PinholeCamera& camera, const float (&point)[3
   return {camera.fx * (point[0] * inverse_z) + camera.cx, camera.fy * (point[1] * inverse_z) + camera.cy, inverse_z};
 }
 
-// The part of a triangle with z >= near: a polygon of 0, 3 or 4 corners (Sutherland and Hodgman 1974). Returns their number.
+// The part of a triangle with z >= near: a polygon of 0, 3 or 4 corners (Sutherland and Hodgman 1974). Returns their
+// number.
 OMG_FN int clip_near(const float (&corners)[3][3], float near, float (&polygon)[4][3]) {
   int count = 0;
   for (int i = 0; i < 3; ++i) {
-    const float(&a)[3] = corners[i];
-    const float(&b)[3] = corners[(i + 1) % 3];
+    const float (&a)[3] = corners[i];
+    const float (&b)[3] = corners[(i + 1) % 3];
     const bool a_in = a[2] >= near, b_in = b[2] >= near;
     if (a_in) {
       for (int k = 0; k < 3; ++k) polygon[count][k] = a[k];
@@ -58,8 +60,8 @@ OMG_FN int clip_near(const float (&corners)[3][3], float near, float (&polygon)[
 
 // Fills `triangle`; false if it covers no pixel centre of the image, has no area, or a corner that is not a number.
 OMG_FN bool set_up_triangle(const ScreenPoint (&p)[3], int face, int width, int height, ScreenTriangle* triangle) {
-  // A product of two floats is exact in double. So the two triangles of a shared edge get the same edge function with opposite signs,
-  // and a pixel centre on it belongs to both: no cracks.
+  // A product of two floats is exact in double. So the two triangles of a shared edge get the same edge function with
+  // opposite signs, and a pixel centre on it belongs to both: no cracks.
   const double area = (static_cast<double>(p[1].x) - p[0].x) * (static_cast<double>(p[2].y) - p[0].y) -
                       (static_cast<double>(p[2].x) - p[0].x) * (static_cast<double>(p[1].y) - p[0].y);
   const double sign = area < 0 ? -1 : 1, magnitude = area * sign;
@@ -81,8 +83,11 @@ OMG_FN bool set_up_triangle(const ScreenPoint (&p)[3], int face, int width, int 
     triangle->offset[i] = static_cast<float>(sign * (static_cast<double>(a.x) * b.y - static_cast<double>(b.x) * a.y));
     dx += slope_x * p[i].inverse_z, dy += slope_y * p[i].inverse_z;
   }
-  triangle->anchor = p[0];
-  triangle->inverse_z_dx = static_cast<float>(dx / magnitude), triangle->inverse_z_dy = static_cast<float>(dy / magnitude);
+  dx /= magnitude, dy /= magnitude;
+  triangle->inverse_z_dx = static_cast<float>(dx), triangle->inverse_z_dy = static_cast<float>(dy);
+  triangle->anchor.x = triangle->first_column + 0.5f, triangle->anchor.y = triangle->first_row + 0.5f;
+  triangle->anchor.inverse_z =
+      static_cast<float>(p[0].inverse_z + dx * (triangle->anchor.x - p[0].x) + dy * (triangle->anchor.y - p[0].y));
   triangle->min_inverse_z = minimum(p[0].inverse_z, minimum(p[1].inverse_z, p[2].inverse_z));
   triangle->max_inverse_z = maximum(p[0].inverse_z, maximum(p[1].inverse_z, p[2].inverse_z));
   triangle->face = face;

@@ -55,14 +55,15 @@ def focal_and_centre(intrinsics: Float[Array, "*b 3 3"]) -> tuple[Float[Array, "
 
 def crop_camera(camera: Camera, top: ArrayLike, left: ArrayLike) -> Camera:
     """The camera of a crop whose corner lies at row ``top`` and column ``left``, in pixels; negative ones pad."""
-    intrinsics = camera.intrinsics
+    intrinsics = jnp.asarray(camera.intrinsics)
     intrinsics = intrinsics.at[..., 0, 2].add(-jnp.asarray(left)).at[..., 1, 2].add(-jnp.asarray(top))
     return camera._replace(intrinsics=intrinsics)
 
 
 def scale_camera(camera: Camera, factor: ArrayLike) -> Camera:
     """The camera of the image resized by ``factor`` (2 doubles its side)."""
-    return camera._replace(intrinsics=camera.intrinsics.at[..., :2, :].multiply(jnp.asarray(factor)[..., None, None]))
+    intrinsics = jnp.asarray(camera.intrinsics)
+    return camera._replace(intrinsics=intrinsics.at[..., :2, :].multiply(jnp.asarray(factor)[..., None, None]))
 
 
 def camera_forward(camera: Camera) -> Float[Array, "*b 3"]:
