@@ -1,6 +1,7 @@
 """Builds the native extension (everything else about the package stands in pyproject.toml).
 
-The CPU kernels are compiled once per instruction set (baseline, AVX2, AVX-512) from the same sources and chosen at run time.
+The CPU kernels are compiled once per instruction set (baseline, AVX2, AVX-512) from the same sources and chosen at run
+time.
 """
 
 import importlib.util
@@ -11,9 +12,10 @@ import pybind11
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-# No contraction of a * b + c: the kernels say fma where they mean it, so a formula gives the same bits wherever it is inlined.
-# GCC 12 warns falsely about its own AVX-512 headers (-Wuninitialized).
-CXX_FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-ffp-contract=off", "-Wall", "-Wno-uninitialized"]
+# No contraction of a * b + c: the kernels say fma where they mean it, so a formula gives the same bits wherever it is
+# inlined. GCC 12 warns falsely about its own AVX-512 headers (-Wuninitialized). -g0 undoes Python's own -g.
+CXX_FLAGS = ["-std=c++17", "-O3", "-g0", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-ffp-contract=off"]
+CXX_FLAGS += ["-Wall", "-Wno-uninitialized"]
 SIMD_FLAGS = {
     "baseline": [],
     "avx2": ["-mavx2", "-mfma"],
@@ -25,7 +27,7 @@ def xla_include_dir() -> str:
     """The XLA FFI headers that come with jaxlib, found without importing it."""
     spec = importlib.util.find_spec("jaxlib")
     if spec is None or spec.origin is None:
-        raise SystemExit("jaxlib is needed to build omg_jax's native kernels; expected jaxlib>=0.10: pip install jaxlib")
+        raise SystemExit("jaxlib is needed to build omg_jax's native kernels: pip install 'jaxlib>=0.10'")
     return str(Path(spec.origin).parent / "include")
 
 

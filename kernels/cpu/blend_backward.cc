@@ -1,8 +1,11 @@
-// Stage 4 (backward pass): back-to-front over each tile's list, one tile per work item. With v_i what the cotangents make of splat i's
-// features and depth at a pixel, T_i the transmittance in front of it and w_i = alpha_i T_i its weight,
-//   d alpha_i = T_i v_i - S_i / (1 - alpha_i),   S_i = sum of w_j v_j over all j behind i, minus (d alpha output) * final transmittance,
-// so a pixel carries two numbers, T and S, whatever the number of channels. Walking from the back recovers T by division, to full precision.
-// Every instance leaves its own record; no two threads ever add to one place, so the result is the same for any number of threads.
+// Stage 4 (backward pass): back-to-front over each tile's list, one tile per work item. With v_i what the cotangents
+// make of splat i's features and depth at a pixel, T_i the transmittance in front of it and w_i = alpha_i T_i its
+// weight,
+//   d alpha_i = T_i v_i - S_i / (1 - alpha_i),   S_i = sum of w_j v_j over all j behind i, minus (d alpha output) *
+//   final transmittance,
+// so a pixel carries two numbers, T and S, whatever the number of channels. Walking from the back recovers T by
+// division, to full precision. Every instance leaves its own record; no two threads ever add to one place, so the
+// result is the same for any number of threads.
 #include <cstring>
 
 #include "stages.h"
@@ -24,49 +27,43 @@ struct Pixels {
 struct Hit {
   int block;
   Float u, v;
-  Float weight, before;    // before: the transmittance in front of the splat
-  Float inverse;           // 1 / (1 - alpha)
-  Float alpha_by_sigma;    // d alpha / d sigma
-  Float value;             // v_i of the comment above
+  Float weight, before;  // before: the transmittance in front of the splat
+  Float inverse;         // 1 / (1 - alpha)
+  Float alpha_by_sigma;  // d alpha / d sigma
+  Float value;           // v_i of the comment above
 };
 
 constexpr int kTotals = (kFeatureOffset + kSlice + kLanes - 1) / kLanes * kLanes;
 
-void read_features(const RasterizeInputs& in, const Tile& tile, Slice slice, int block, uint32_t inside, const float* image,
-                   Pixels* pixels) {
-  for (int lane = 0; lane < kLanes; ++lane) {
-    const bool valid = (inside >> lane & 1u) != 0;
-    const float* pixel = valid ? image + pixel_index(in, tile, block, lane) * in.num_channels + slice.first : nullptr;
-    for (int c = 0; c < slice.size; ++c) pixels->features[block][c][lane] = valid ? pixel[c] : 0.0f;
-  }
-}
-
-// The state behind the last splat. The cotangents of alpha and depth belong to the first slice alone: gradients of slices add up.
-void open_tile(const RasterizeInputs& in, const Tile& tile, Slice slice, const RasterizeCotangents& cotangents, Pixels* pixels) {
+// The state behind the last splat. The cotangents of alpha and depth belong to the first slice alone: gradients of
+// slices add up.
+void open_tile(const RasterizeInputs& in, const Tile& tile, Slice slice, const RasterizeCotangents& cotangents,
+               Pixels* pixels) {
   const bool first = slice.first == 0;
   pixels->deepest_of_all = 0;
+  alignas(64) int32_t last[kLanes];
+  alignas(64) float transmittance[kLanes], alpha[kLanes] = {}, depth[kLanes] = {};
   for (int block = 0; block < kBlocks; ++block) {
-    const uint32_t inside = bits(inside_image(tile, block));
-    alignas(64) int32_t last[kLanes] = {};
+    read_block(cotangents.last, in, tile, block, last);
     int32_t deepest = 0;
-    for (uint32_t left = inside; left != 0; left &= left - 1) {
-      const int lane = __builtin_ctz(left);
-      last[lane] = cotangents.last[pixel_index(in, tile, block, lane)];
-      deepest = last[lane] > deepest ? last[lane] : deepest;
-    }
+    for (int lane = 0; lane < kLanes; ++lane) deepest = last[lane] > deepest ? last[lane] : deepest;
     pixels->last[block] = load(last), pixels->deepest[block] = deepest;
     if (deepest == 0) continue;
     if (deepest > pixels->deepest_of_all) pixels->deepest_of_all = deepest;
-    pixels->transmittance[block] = read_block(cotangents.transmittance, in, tile, block, inside);
-    const Float alpha = first ? read_block(cotangents.alpha, in, tile, block, inside) : Float(0.0f);
-    pixels->remainder[block] = -(alpha * pixels->transmittance[block]);
-    pixels->depth_cotangent[block] = first ? read_block(cotangents.depth, in, tile, block, inside) : Float(0.0f);
-    read_features(in, tile, slice, block, inside, cotangents.features, pixels);
+    read_block(cotangents.transmittance, in, tile, block, transmittance);
+    if (first) {
+      read_block(cotangents.alpha, in, tile, block, alpha);
+      read_block(cotangents.depth, in, tile, block, depth);
+    }
+    pixels->transmittance[block] = load(transmittance), pixels->depth_cotangent[block] = load(depth);
+    pixels->remainder[block] = -(load(alpha) * load(transmittance));
+    read_channels(cotangents.features, in, tile, slice, block, pixels->features[block]);
   }
 }
 
 // Steps the pixels that received the splat back to the front of it; returns the number of blocks with such pixels.
-OMG_VECTOR_FN int find_hits(const Splat& splat, int position, const Tile& tile, LaneOffsets offsets, Pixels* pixels, Hit* hits) {
+OMG_VECTOR_FN int find_hits(const Splat& splat, int position, const Tile& tile, LaneOffsets offsets, Pixels* pixels,
+                            Hit* hits) {
   const Footprint<float>& f = splat.shape;
   const BlockRange range = blocks_reached(f, tile);
   int count = 0;
@@ -96,7 +93,8 @@ OMG_VECTOR_FN int find_hits(const Splat& splat, int position, const Tile& tile, 
   return count;
 }
 
-// For kGroup channels: totals[c] = the splat's feature gradient per lane, and the share of these channels in every hit's value.
+// For kGroup channels: totals[c] = the splat's feature gradient per lane, and the share of these channels in every
+// hit's value.
 template <int kGroup>
 void visit_channels(const Pixels& pixels, const float* features, int first, Hit* hits, int count, Float* totals) {
   Float total[kGroup];
@@ -144,11 +142,13 @@ OMG_VECTOR_FN void visit_geometry(const Hit* hits, int count, Pixels* pixels, Fl
   }
 }
 
-// Sums over lanes and puts the result where the instance's record is; later slices add to what the first wrote of the geometry.
+// Sums over lanes and puts the result where the instance's record is; later slices add to what the first wrote of the
+// geometry.
 OMG_VECTOR_FN void write_record(const Float* totals, Slice slice, float* record) {
   const int size = kFeatureOffset + slice.size;
   if (slice.first == 0) {
-    for (int i = 0; i < size; i += kLanes) store_first(record + i, sum_each(totals + i), size - i < kLanes ? size - i : kLanes);
+    for (int i = 0; i < size; i += kLanes)
+      store_first(record + i, sum_each(totals + i), size - i < kLanes ? size - i : kLanes);
     return;
   }
   alignas(64) float sums[kTotals];
@@ -157,8 +157,14 @@ OMG_VECTOR_FN void write_record(const Float* totals, Slice slice, float* record)
   for (int c = 0; c < slice.size; ++c) record[kFeatureOffset + slice.first + c] = sums[kFeatureOffset + c];
 }
 
-void blend_tile(const RasterizeInputs& in, const Splats& splats, const Tile& tile, Slice slice, const RasterizeCotangents& cotangents,
-                float* records, uint8_t* touched) {
+// Brings the lines of a record into the cache, to be written.
+OMG_VECTOR_FN void fetch_record(const float* record, int64_t size) {
+  constexpr int64_t kPerLine = 16;
+  for (int64_t i = 0; i < size + kPerLine - 1; i += kPerLine) __builtin_prefetch(record + (i < size ? i : size - 1), 1);
+}
+
+void blend_tile(const RasterizeInputs& in, const Splats& splats, const Tile& tile, Slice slice,
+                const RasterizeCotangents& cotangents, float* records, uint8_t* touched) {
   const LaneOffsets offsets = lane_offsets();
   const VisitChannels visit_full = visit_group<kLanes>(kLanes);
   const VisitChannels visit_rest = visit_group<kLanes>(slice.size % kLanes > 0 ? slice.size % kLanes : kLanes);
@@ -169,14 +175,18 @@ void blend_tile(const RasterizeInputs& in, const Splats& splats, const Tile& til
   for (int i = 0; i < kTotals; ++i) totals[i] = 0.0f;
   for (int32_t i = pixels.deepest_of_all; i < tile.count; ++i) touched[tile.begin[i].slot] = 0;
   for (int32_t i = pixels.deepest_of_all - 1; i >= 0; --i) {
+    fetch(splats, tile, i - kFetchAhead);
+    if (i >= kFetchAhead) fetch_record(records + tile.begin[i - kFetchAhead].slot * record_size(in), record_size(in));
     const Splat& splat = splats.array[tile.begin[i].rank];
     const int32_t slot = tile.begin[i].slot;
+    const float* features = in.features + splat.id * in.num_channels + slice.first;
+    fetch_features(features, slice.size);
     const int count = find_hits(splat, i, tile, offsets, &pixels, hits);
     touched[slot] = count > 0;
     if (count == 0) continue;
-    const float* features = in.features + splat.id * in.num_channels + slice.first;
     for (int first = 0; first < slice.size; first += kLanes) {
-      (first + kLanes <= slice.size ? visit_full : visit_rest)(pixels, features, first, hits, count, totals + kFeatureOffset + first);
+      (first + kLanes <= slice.size ? visit_full : visit_rest)(pixels, features, first, hits, count,
+                                                               totals + kFeatureOffset + first);
     }
     visit_geometry(hits, count, &pixels, totals);
     write_record(totals, slice, records + slot * record_size(in));
@@ -185,8 +195,8 @@ void blend_tile(const RasterizeInputs& in, const Splats& splats, const Tile& til
 
 }  // namespace
 
-void blend_backward(const RasterizeInputs& in, const Splats& splats, const TileLists& lists, const RasterizeCotangents& cotangents,
-                    float* records, uint8_t* touched, const Parallel& parallel) {
+void blend_backward(const RasterizeInputs& in, const Splats& splats, const TileLists& lists,
+                    const RasterizeCotangents& cotangents, float* records, uint8_t* touched, const Parallel& parallel) {
   const int64_t slices = num_slices(in), tiles = static_cast<int64_t>(lists.columns) * lists.rows;
   parallel(tiles, [&](int64_t index) {
     const Tile tile = tile_at(in, lists, index);

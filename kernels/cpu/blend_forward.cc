@@ -1,5 +1,5 @@
-// Stage 3: front-to-back blending, one tile per work item. Splats are taken in batches: first every splat's weights at the pixels it
-// reaches, then, block by block, the features of all of them, summed in registers.
+// Stage 3: front-to-back blending, one tile per work item. Splats are taken in batches: first every splat's weights at
+// the pixels it reaches, then, block by block, the features of all of them, summed in registers.
 #include <cstring>
 
 #include "stages.h"
@@ -37,8 +37,8 @@ void open_tile(const Tile& tile, Pixels* pixels) {
 }
 
 // Lets one splat, the position-th of its tile, darken the pixels it reaches, and notes its weights.
-OMG_VECTOR_FN void weigh(const Splat& splat, const float* features, int position, const Tile& tile, LaneOffsets offsets, Pixels* pixels,
-                         Weights* weights) {
+OMG_VECTOR_FN void weigh(const Splat& splat, const float* features, int position, const Tile& tile, LaneOffsets offsets,
+                         Pixels* pixels, Weights* weights) {
   const Footprint<float>& f = splat.shape;
   const BlockRange range = blocks_reached(f, tile);
   for (int row = range.first_row; row < range.end_row; ++row) {
@@ -88,8 +88,8 @@ Accumulate accumulate_group(int size) {
   return accumulate<kGroup>;
 }
 
-// A slice of channels as groups of nearly equal size, as few as registers allow: the first `num_larger` hold `larger` channels, the
-// others one less.
+// A slice of channels as groups of nearly equal size, as few as registers allow: the first `num_larger` hold `larger`
+// channels, the others one less.
 struct Groups {
   int count, larger, num_larger;
   Accumulate accumulate_larger, accumulate_smaller;
@@ -113,18 +113,9 @@ void add_features(const Weights& weights, const Groups& groups, Slice slice, Sum
     for (int group = 0; group < groups.count; ++group) {
       const bool is_larger = group < groups.num_larger;
       const Accumulate add = is_larger ? groups.accumulate_larger : groups.accumulate_smaller;
-      add(weights.weight[block], weights.features[block], weights.count[block], slice.first + done, sums->values[block][done]);
+      add(weights.weight[block], weights.features[block], weights.count[block], slice.first + done,
+          sums->values[block][done]);
       done += is_larger ? groups.larger : groups.larger - 1;
-    }
-  }
-}
-
-void write_features(const RasterizeInputs& in, const Tile& tile, Slice slice, const Sums& sums, float* image) {
-  for (int block = 0; block < kBlocks; ++block) {
-    for (uint32_t inside = bits(inside_image(tile, block)); inside != 0; inside &= inside - 1) {
-      const int lane = __builtin_ctz(inside);
-      float* pixel = image + pixel_index(in, tile, block, lane) * in.num_channels + slice.first;
-      for (int c = 0; c < slice.size; ++c) pixel[c] = sums.values[block][c][lane];
     }
   }
 }
@@ -133,36 +124,40 @@ void write_pixels(const RasterizeInputs& in, const Tile& tile, const Pixels& pix
   alignas(64) float lanes[kLanes];
   alignas(64) int32_t last[kLanes];
   for (int block = 0; block < kBlocks; ++block) {
-    const uint32_t inside = bits(inside_image(tile, block));
     store(lanes, pixels.transmittance[block]);
-    write_block(out.transmittance, in, tile, block, inside, lanes);
+    write_block(out.transmittance, in, tile, block, lanes);
     store(lanes, Float(1.0f) - pixels.transmittance[block]);
-    write_block(out.alpha, in, tile, block, inside, lanes);
+    write_block(out.alpha, in, tile, block, lanes);
     store(lanes, pixels.depth[block]);
-    write_block(out.depth, in, tile, block, inside, lanes);
+    write_block(out.depth, in, tile, block, lanes);
     store(last, pixels.last[block]);
-    write_block(out.last, in, tile, block, inside, last);
+    write_block(out.last, in, tile, block, last);
   }
 }
 
-void blend_tile(const RasterizeInputs& in, const Splats& splats, const Tile& tile, Slice slice, const RasterizeOutputs& out) {
+void blend_tile(const RasterizeInputs& in, const Splats& splats, const Tile& tile, Slice slice,
+                const RasterizeOutputs& out) {
   const LaneOffsets offsets = lane_offsets();
   const Groups groups = channel_groups(slice.size);
   Pixels pixels;
   open_tile(tile, &pixels);
   Sums sums;
-  std::memset(&sums, 0, sizeof sums);
+  for (auto& block : sums.values) std::memset(block, 0, slice.size * sizeof block[0]);
   Weights weights;
   for (int32_t begin = 0; begin < tile.count && pixels.open_blocks > 0; begin += kBatch) {
     const int32_t end = begin + kBatch < tile.count ? begin + kBatch : tile.count;
     std::memset(weights.count, 0, sizeof weights.count);
     for (int32_t i = begin; i < end; ++i) {
+      fetch(splats, tile, i + kFetchAhead);
       const Splat& splat = splats.array[tile.begin[i].rank];
-      weigh(splat, in.features + splat.id * in.num_channels, i, tile, offsets, &pixels, &weights);
+      const float* features = in.features + splat.id * in.num_channels;
+      fetch_features(features + slice.first, slice.size);
+      weigh(splat, features, i, tile, offsets, &pixels, &weights);
     }
     add_features(weights, groups, slice, &sums);
   }
-  write_features(in, tile, slice, sums, out.features);
+  for (int block = 0; block < kBlocks; ++block)
+    write_channels(out.features, in, tile, slice, block, sums.values[block]);
   if (slice.first == 0) write_pixels(in, tile, pixels, out);
 }
 

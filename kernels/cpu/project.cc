@@ -45,11 +45,10 @@ Range cells_between(float low, float high, float size, int limit) {
 }
 
 // Appends those of `count` Gaussians that reach the image to `splats`; returns how many.
-int project_lanes(const RasterizeInputs& in, const PinholeCamera& camera, TileGrid grid, int64_t first, int count, Splat* splats) {
-  int32_t ids[kLanes];
-  for (int lane = 0; lane < count; ++lane) ids[lane] = static_cast<int32_t>(first + lane);
-  const Gaussian<Float> g = load_gaussians(in, ids, count);
-  const Float opacity = load_rows(in.opacities, 1, 0, ids, count);
+int project_lanes(const RasterizeInputs& in, const PinholeCamera& camera, TileGrid grid, int64_t first, int count,
+                  Splat* splats) {
+  const Gaussian<Float> g = load_gaussians(in, first, count);
+  const Float opacity = load_rows(in.opacities, 1, 0, first, count);
   const Projection<Float> p = project(linearize(g, camera), camera, in.blur);
   const Footprint<Float> f = make_footprint(p, opacity);
   uint32_t drawable = bits(is_drawable(p, f, times_zero(in, g, opacity, first, count), in.near)) & ((1u << count) - 1u);
@@ -66,7 +65,8 @@ int project_lanes(const RasterizeInputs& in, const PinholeCamera& camera, TileGr
     const Range x = cells_between(shape.x - shape.half_x, shape.x + shape.half_x, kTileSize, grid.columns);
     const Range y = cells_between(shape.y - shape.half_y, shape.y + shape.half_y, kTileSize, grid.rows);
     if (x.first > x.last || y.first > y.last) continue;
-    splats[kept++] = {shape, v[10], static_cast<int32_t>(first + lane), static_cast<int16_t>(y.first), static_cast<int16_t>(y.last)};
+    splats[kept++] = {shape, v[10], static_cast<int32_t>(first + lane), static_cast<int16_t>(y.first),
+                      static_cast<int16_t>(y.last)};
   }
   return kept;
 }
@@ -86,7 +86,8 @@ Key* sort_by_depth(Key* keys, Key* spare, int32_t count) {
       offset = total;
       total += size;
     }
-    for (int32_t i = 0; i < count; ++i) spare[offsets[pass][(keys[i].depth >> (pass * kBits)) & (kBuckets - 1)]++] = keys[i];
+    for (int32_t i = 0; i < count; ++i)
+      spare[offsets[pass][(keys[i].depth >> (pass * kBits)) & (kBuckets - 1)]++] = keys[i];
     Key* sorted = spare;
     spare = keys;
     keys = sorted;

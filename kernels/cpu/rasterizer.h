@@ -23,24 +23,24 @@ struct RasterizeInputs {
 };
 
 struct RasterizeOutputs {
-  float* features;         // [H, W, C]
-  float* alpha;            // [H, W]
-  float* depth;            // [H, W]
-  float* transmittance;    // [H, W]: 1 - alpha, with the digits that alpha has lost; the backward pass starts from it
-  int32_t* last;           // [H, W]: 1 + position in its tile's list of the last splat that a pixel received; 0 for none
-  int32_t* stats;          // [3]: visible Gaussians, (Gaussian, tile) instances, overflowed instances
+  float* features;       // [H, W, C]
+  float* alpha;          // [H, W]
+  float* depth;          // [H, W]
+  float* transmittance;  // [H, W]: 1 - alpha, with the digits that alpha has lost; the backward pass starts from it
+  int32_t* last;         // [H, W]: 1 + position in its tile's list of the last splat that a pixel received; 0 for none
+  int32_t* stats;        // [3]: visible Gaussians, (Gaussian, tile) instances, overflowed instances
 };
 
 struct RasterizeCotangents {
   const float* transmittance;  // [H, W], [H, W]: the forward pass's own outputs
   const int32_t* last;
-  const float* features;       // [H, W, C]
-  const float* alpha;          // [H, W]
-  const float* depth;          // [H, W]
+  const float* features;  // [H, W, C]
+  const float* alpha;     // [H, W]
+  const float* depth;     // [H, W]
 };
 
 struct RasterizeGradients {
-  float* means;      // shapes as the inputs'
+  float* means;  // shapes as the inputs'
   float* quats;
   float* scales;
   float* opacities;
@@ -48,11 +48,12 @@ struct RasterizeGradients {
 };
 
 // Each returns false if the image needs more than 2^31 - 1 (Gaussian, tile) instances; then nothing is written.
-#define OMG_DECLARE_RASTERIZER(LEVEL)                                                                                        \
-  namespace LEVEL {                                                                                                          \
-  bool rasterize_forward(const RasterizeInputs& in, const RasterizeOutputs& out, const Arena& arena, const Parallel& parallel); \
-  bool rasterize_backward(const RasterizeInputs& in, const RasterizeCotangents& cotangents, const RasterizeGradients& out,   \
-                          const Arena& arena, const Parallel& parallel);                                                     \
+#define OMG_DECLARE_RASTERIZER(LEVEL)                                                                   \
+  namespace LEVEL {                                                                                     \
+  bool rasterize_forward(const RasterizeInputs& in, const RasterizeOutputs& out, const Arena& arena,    \
+                         const Parallel& parallel);                                                     \
+  bool rasterize_backward(const RasterizeInputs& in, const RasterizeCotangents& cotangents,             \
+                          const RasterizeGradients& out, const Arena& arena, const Parallel& parallel); \
   }
 OMG_DECLARE_RASTERIZER(baseline)
 OMG_DECLARE_RASTERIZER(avx2)

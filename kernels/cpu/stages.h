@@ -1,5 +1,6 @@
 // The stages of the CPU rasterizer and what they hand to each other:
-// project -> sort by depth -> bin into tiles -> blend (forward or backward) -> for the backward pass, reduce to gradients.
+// project -> sort by depth -> bin into tiles -> blend (forward or backward) -> for the backward pass, reduce to
+// gradients.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +12,11 @@
 namespace omg::cpu::OMG_SIMD {
 
 // A Gaussian that reaches the image.
-struct Splat {
+struct alignas(64) Splat {
   Footprint<float> shape;
   float depth;
-  int32_t id;                        // row of the Gaussian in the inputs
-  int16_t first_row, last_row;       // of tiles, both included
+  int32_t id;                   // row of the Gaussian in the inputs
+  int16_t first_row, last_row;  // of tiles, both included
 };
 
 // Splats sorted by (depth, id).
@@ -27,7 +28,7 @@ struct Splats {
 // One splat in one tile.
 struct Instance {
   int32_t rank;  // of the splat in Splats
-  int32_t slot;  // instances are numbered splat by splat: where the backward pass leaves this one's gradient
+  int32_t slot;  // instances are numbered Gaussian by Gaussian: where the backward pass leaves this one's gradient
 };
 
 // For every tile, row by row, the splats that reach it, front to back.
@@ -35,7 +36,7 @@ struct TileLists {
   int columns, rows;
   const Instance* instances;
   const int32_t* tile_begin;  // [tiles + 1]
-  const int32_t* slot_begin;  // [splats + 1]
+  const int32_t* slot_begin;  // [Gaussians + 1]
   int32_t count;
 };
 
@@ -55,13 +56,14 @@ OMG_FN int64_t record_size(const RasterizeInputs& in) { return kFeatureOffset + 
 
 Splats project_and_sort(const RasterizeInputs& in, const Arena& arena, const Parallel& parallel);
 // False if there are too many instances to count in 31 bits.
-bool bin(const RasterizeInputs& in, const Splats& splats, const Arena& arena, const Parallel& parallel, TileLists* lists);
+bool bin(const RasterizeInputs& in, const Splats& splats, const Arena& arena, const Parallel& parallel,
+         TileLists* lists);
 void blend_forward(const RasterizeInputs& in, const Splats& splats, const TileLists& lists, const RasterizeOutputs& out,
                    const Parallel& parallel);
 // Sets touched[slot], and records[slot] where an instance got any gradient at all.
-void blend_backward(const RasterizeInputs& in, const Splats& splats, const TileLists& lists, const RasterizeCotangents& cotangents,
-                    float* records, uint8_t* touched, const Parallel& parallel);
-void reduce_gradients(const RasterizeInputs& in, const Splats& splats, const TileLists& lists, const float* records, const uint8_t* touched,
+void blend_backward(const RasterizeInputs& in, const Splats& splats, const TileLists& lists,
+                    const RasterizeCotangents& cotangents, float* records, uint8_t* touched, const Parallel& parallel);
+void reduce_gradients(const RasterizeInputs& in, const TileLists& lists, const float* records, const uint8_t* touched,
                       const RasterizeGradients& out, const Parallel& parallel);
 
 }  // namespace omg::cpu::OMG_SIMD

@@ -55,6 +55,9 @@ OMG_LANE_FN void store_first(float* p, Float a, int count) {
 OMG_LANE_FN Int load(const int32_t* p) { return Int(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
 OMG_LANE_FN void store(int32_t* p, Int a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v); }
 OMG_LANE_FN Float fma(Float a, Float b, Float c) { return Float(_mm256_fmadd_ps(a.v, b.v, c.v)); }
+OMG_LANE_FN Float minus_product(Float a, Float b, Float c) {
+  return Float(_mm256_fnmadd_ps(b.v, c.v, a.v));
+}  // a - b * c
 OMG_LANE_FN Float minimum(Float a, Float b) { return Float(_mm256_min_ps(a.v, b.v)); }
 OMG_LANE_FN Float maximum(Float a, Float b) { return Float(_mm256_max_ps(a.v, b.v)); }
 OMG_LANE_FN Float square_root(Float a) { return Float(_mm256_sqrt_ps(a.v)); }
@@ -66,14 +69,16 @@ OMG_LANE_FN Float to_float(Int a) { return Float(_mm256_cvtepi32_ps(a.v)); }
 OMG_LANE_FN uint32_t bits(Mask m) { return static_cast<uint32_t>(_mm256_movemask_ps(m.v)); }
 OMG_LANE_FN Mask from_bits(uint32_t b) {
   const __m256i lane_bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-  return {_mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(static_cast<int>(b)), lane_bit), lane_bit))};
+  return {_mm256_castsi256_ps(
+      _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(static_cast<int>(b)), lane_bit), lane_bit))};
 }
 
 // The 8 sums over lanes of 8 vectors, as one vector, always in the same order.
 OMG_LANE_FN Float sum_each(const Float* a) {
   __m256 half[4];
   for (int i = 0; i < 4; ++i) {
-    half[i] = _mm256_add_ps(_mm256_permute2f128_ps(a[i].v, a[i + 4].v, 0x20), _mm256_permute2f128_ps(a[i].v, a[i + 4].v, 0x31));
+    half[i] = _mm256_add_ps(_mm256_permute2f128_ps(a[i].v, a[i + 4].v, 0x20),
+                            _mm256_permute2f128_ps(a[i].v, a[i + 4].v, 0x31));
   }
   const __m256 even = _mm256_add_ps(_mm256_unpacklo_ps(half[0], half[1]), _mm256_unpackhi_ps(half[0], half[1]));
   const __m256 odd = _mm256_add_ps(_mm256_unpacklo_ps(half[2], half[3]), _mm256_unpackhi_ps(half[2], half[3]));

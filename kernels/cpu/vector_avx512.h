@@ -48,10 +48,15 @@ struct Float {
 
 OMG_LANE_FN Float load(const float* p) { return Float(_mm512_loadu_ps(p)); }
 OMG_LANE_FN void store(float* p, Float a) { _mm512_storeu_ps(p, a.v); }
-OMG_LANE_FN void store_first(float* p, Float a, int count) { _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1u), a.v); }
+OMG_LANE_FN void store_first(float* p, Float a, int count) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1u), a.v);
+}
 OMG_LANE_FN Int load(const int32_t* p) { return Int(_mm512_loadu_si512(p)); }
 OMG_LANE_FN void store(int32_t* p, Int a) { _mm512_storeu_si512(p, a.v); }
 OMG_LANE_FN Float fma(Float a, Float b, Float c) { return Float(_mm512_fmadd_ps(a.v, b.v, c.v)); }
+OMG_LANE_FN Float minus_product(Float a, Float b, Float c) {
+  return Float(_mm512_fnmadd_ps(b.v, c.v, a.v));
+}  // a - b * c
 OMG_LANE_FN Float minimum(Float a, Float b) { return Float(_mm512_min_ps(a.v, b.v)); }
 OMG_LANE_FN Float maximum(Float a, Float b) { return Float(_mm512_max_ps(a.v, b.v)); }
 OMG_LANE_FN Float square_root(Float a) { return Float(_mm512_sqrt_ps(a.v)); }
@@ -67,12 +72,16 @@ OMG_LANE_FN Mask from_bits(uint32_t b) { return {static_cast<__mmask16>(b)}; }
 OMG_LANE_FN Float sum_each(const Float* a) {
   __m512 quarter[4];
   for (int i = 0; i < 4; ++i) {
-    const __m512 p = _mm512_add_ps(_mm512_shuffle_f32x4(a[i].v, a[i + 4].v, 0x44), _mm512_shuffle_f32x4(a[i].v, a[i + 4].v, 0xEE));
-    const __m512 q = _mm512_add_ps(_mm512_shuffle_f32x4(a[i + 8].v, a[i + 12].v, 0x44), _mm512_shuffle_f32x4(a[i + 8].v, a[i + 12].v, 0xEE));
+    const __m512 p =
+        _mm512_add_ps(_mm512_shuffle_f32x4(a[i].v, a[i + 4].v, 0x44), _mm512_shuffle_f32x4(a[i].v, a[i + 4].v, 0xEE));
+    const __m512 q = _mm512_add_ps(_mm512_shuffle_f32x4(a[i + 8].v, a[i + 12].v, 0x44),
+                                   _mm512_shuffle_f32x4(a[i + 8].v, a[i + 12].v, 0xEE));
     quarter[i] = _mm512_add_ps(_mm512_shuffle_f32x4(p, q, 0x88), _mm512_shuffle_f32x4(p, q, 0xDD));
   }
-  const __m512 even = _mm512_add_ps(_mm512_unpacklo_ps(quarter[0], quarter[1]), _mm512_unpackhi_ps(quarter[0], quarter[1]));
-  const __m512 odd = _mm512_add_ps(_mm512_unpacklo_ps(quarter[2], quarter[3]), _mm512_unpackhi_ps(quarter[2], quarter[3]));
+  const __m512 even =
+      _mm512_add_ps(_mm512_unpacklo_ps(quarter[0], quarter[1]), _mm512_unpackhi_ps(quarter[0], quarter[1]));
+  const __m512 odd =
+      _mm512_add_ps(_mm512_unpacklo_ps(quarter[2], quarter[3]), _mm512_unpackhi_ps(quarter[2], quarter[3]));
   return Float(_mm512_add_ps(_mm512_shuffle_ps(even, odd, 0x44), _mm512_shuffle_ps(even, odd, 0xEE)));
 }
 

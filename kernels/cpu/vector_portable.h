@@ -28,7 +28,9 @@ struct Int {
   OMG_LANE_FN explicit Int(RawInt raw) : v(raw) {}
   friend OMG_LANE_FN Int operator+(Int a, Int b) { return Int(a.v + b.v); }
   friend OMG_LANE_FN Int operator-(Int a, Int b) { return Int(a.v - b.v); }
-  friend OMG_LANE_FN Int operator<<(Int a, int n) { return Int(reinterpret_cast<RawInt>(reinterpret_cast<RawBits>(a.v) << n)); }
+  friend OMG_LANE_FN Int operator<<(Int a, int n) {
+    return Int(reinterpret_cast<RawInt>(reinterpret_cast<RawBits>(a.v) << n));
+  }
   friend OMG_LANE_FN Int operator>>(Int a, int n) { return Int(a.v >> n); }
   friend OMG_LANE_FN Mask operator<(Int a, Int b) { return {a.v < b.v}; }
 };
@@ -65,6 +67,7 @@ OMG_LANE_FN Int load(const int32_t* p) {
 }
 OMG_LANE_FN void store(int32_t* p, Int a) { std::memcpy(p, &a.v, sizeof a.v); }
 OMG_LANE_FN Float fma(Float a, Float b, Float c) { return a * b + c; }
+OMG_LANE_FN Float minus_product(Float a, Float b, Float c) { return a - b * c; }
 OMG_LANE_FN Float minimum(Float a, Float b) { return Float(a.v < b.v ? a.v : b.v); }
 OMG_LANE_FN Float maximum(Float a, Float b) { return Float(a.v > b.v ? a.v : b.v); }
 OMG_LANE_FN Float square_root(Float a) {
@@ -87,8 +90,10 @@ OMG_LANE_FN Mask from_bits(uint32_t b) {
 
 // The 4 sums over lanes of 4 vectors, as one vector, always in the same order.
 OMG_LANE_FN Float sum_each(const Float* a) {
-  const RawFloat even = __builtin_shufflevector(a[0].v, a[1].v, 0, 4, 1, 5) + __builtin_shufflevector(a[0].v, a[1].v, 2, 6, 3, 7);
-  const RawFloat odd = __builtin_shufflevector(a[2].v, a[3].v, 0, 4, 1, 5) + __builtin_shufflevector(a[2].v, a[3].v, 2, 6, 3, 7);
+  const RawFloat even =
+      __builtin_shufflevector(a[0].v, a[1].v, 0, 4, 1, 5) + __builtin_shufflevector(a[0].v, a[1].v, 2, 6, 3, 7);
+  const RawFloat odd =
+      __builtin_shufflevector(a[2].v, a[3].v, 0, 4, 1, 5) + __builtin_shufflevector(a[2].v, a[3].v, 2, 6, 3, 7);
   return Float(__builtin_shufflevector(even, odd, 0, 1, 4, 5) + __builtin_shufflevector(even, odd, 2, 3, 6, 7));
 }
 

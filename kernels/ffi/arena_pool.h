@@ -1,4 +1,5 @@
-// Temporary memory for handlers. XLA's CPU runtime offers none, and asking the system anew at every call costs page faults.
+// Temporary memory for handlers. XLA's CPU runtime offers none, and asking the system anew at every call costs page
+// faults.
 #pragma once
 
 #include <cstdlib>
@@ -22,7 +23,8 @@ class ArenaMemory {
     return result;
   }
 
-  // Forgets what was allocated. Several blocks become one of their joint size, so that a repeated call finds all its memory in one piece.
+  // Forgets what was allocated. Several blocks become one of their joint size, so that a repeated call finds all its
+  // memory in one piece.
   void reset() {
     used_ = 0;
     if (blocks_.size() < 2) return;

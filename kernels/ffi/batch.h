@@ -1,4 +1,5 @@
-// Leading batch dimensions of handler arguments. Any of them may have size 1 where the result's has not: the argument is shared then.
+// Leading batch dimensions of handler arguments. Any of them may have size 1 where the result's has not: the argument
+// is shared then.
 #pragma once
 
 #include <cstdint>

@@ -51,16 +51,19 @@ bool fits(const F32& buffer, const Batch& batch, std::initializer_list<int64_t> 
 xffi::Error check(const Scene& scene, const Batch& batch) {
   const Dimensions features = scene.features.dimensions();
   if (features.size() != batch.rank + 2) {
-    return xffi::Error::InvalidArgument("omg_rasterize: features must be [..., N, C] with as many batch dimensions as the image");
+    return xffi::Error::InvalidArgument(
+        "omg_rasterize: features must be [..., N, C] with as many batch dimensions as the image");
   }
   const int64_t n = features[batch.rank], c = features[batch.rank + 1];
   if (!fits(scene.means, batch, {n, 3}) || !fits(scene.quats, batch, {n, 4}) || !fits(scene.scales, batch, {n, 3}) ||
       !fits(scene.opacities, batch, {n}) || !fits(scene.features, batch, {n, c})) {
     return xffi::Error::InvalidArgument(
-        "omg_rasterize: expected means [..., N, 3], quats [..., N, 4], scales [..., N, 3], opacities [..., N], features [..., N, C]");
+        "omg_rasterize: expected means [..., N, 3], quats [..., N, 4], scales [..., N, 3], opacities [..., N], "
+        "features [..., N, C]");
   }
   if (!fits(scene.world_to_camera, batch, {4, 4}) || !fits(scene.intrinsics, batch, {3, 3})) {
-    return xffi::Error::InvalidArgument("omg_rasterize: expected world_to_camera [..., 4, 4] and intrinsics [..., 3, 3]");
+    return xffi::Error::InvalidArgument(
+        "omg_rasterize: expected world_to_camera [..., 4, 4] and intrinsics [..., 3, 3]");
   }
   return xffi::Error::Success();
 }
@@ -68,7 +71,8 @@ xffi::Error check(const Scene& scene, const Batch& batch) {
 // `alpha` is an image [..., H, W] of the whole batch.
 cpu::RasterizeInputs inputs_of(const Scene& scene, Dimensions alpha, const Batch& batch, int64_t index) {
   cpu::RasterizeInputs in;
-  in.num_gaussians = scene.features.dimensions()[batch.rank], in.num_channels = scene.features.dimensions()[batch.rank + 1];
+  in.num_gaussians = scene.features.dimensions()[batch.rank],
+  in.num_channels = scene.features.dimensions()[batch.rank + 1];
   in.height = static_cast<int>(alpha[batch.rank]), in.width = static_cast<int>(alpha[batch.rank + 1]);
   in.means = item_data(scene.means, 2, batch, index);
   in.quats = item_data(scene.quats, 2, batch, index);
@@ -96,47 +100,56 @@ xffi::Error render_batch(const Batch& batch, xffi::ThreadPool& threads, RenderIm
   };
   parallel(batch.size(), render);
   if (overflowed) {
-    return xffi::Error(xffi::ErrorCode::kResourceExhausted,
-                       "omg_rasterize: more than 2^31 - 1 (Gaussian, tile) pairs in one image; use fewer or smaller Gaussians");
+    return xffi::Error(
+        xffi::ErrorCode::kResourceExhausted,
+        "omg_rasterize: more than 2^31 - 1 (Gaussian, tile) pairs in one image; use fewer or smaller Gaussians");
   }
-  if (out_of_memory) return xffi::Error(xffi::ErrorCode::kResourceExhausted, "omg_rasterize: out of memory for tile lists");
+  if (out_of_memory)
+    return xffi::Error(xffi::ErrorCode::kResourceExhausted, "omg_rasterize: out of memory for tile lists");
   return xffi::Error::Success();
 }
 
-xffi::Error forward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales, F32 opacities, F32 features, F32 world_to_camera,
-                    F32 intrinsics, F32Result out_features, F32Result out_alpha, F32Result out_depth, F32Result transmittance,
-                    S32Result last, S32Result stats, float near, float blur) {
+xffi::Error forward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales, F32 opacities, F32 features,
+                    F32 world_to_camera, F32 intrinsics, F32Result out_features, F32Result out_alpha,
+                    F32Result out_depth, F32Result transmittance, S32Result last, S32Result stats, float near,
+                    float blur) {
   const Scene scene = {means, quats, scales, opacities, features, world_to_camera, intrinsics, near, blur};
   const Dimensions image = out_alpha->dimensions();
   const Batch batch = {image, image.size() - 2};
   if (xffi::Error error = check(scene, batch); error.failure()) return error;
   return render_batch(batch, threads, [&](int64_t index, const Arena& arena, const Parallel& parallel) {
     const cpu::RasterizeOutputs out = {
-        item_data(*out_features, 3, batch, index),  item_data(*out_alpha, 2, batch, index), item_data(*out_depth, 2, batch, index),
-        item_data(*transmittance, 2, batch, index), item_data(*last, 2, batch, index),      item_data(*stats, 1, batch, index)};
+        item_data(*out_features, 3, batch, index), item_data(*out_alpha, 2, batch, index),
+        item_data(*out_depth, 2, batch, index),    item_data(*transmittance, 2, batch, index),
+        item_data(*last, 2, batch, index),         item_data(*stats, 1, batch, index)};
     return OMG_AT_SIMD_LEVEL(rasterize_forward)(inputs_of(scene, image, batch, index), out, arena, parallel);
   });
 }
 
-xffi::Error backward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales, F32 opacities, F32 features, F32 world_to_camera,
-                     F32 intrinsics, F32 transmittance, S32 last, F32 d_features_image, F32 d_alpha, F32 d_depth, F32Result d_means,
-                     F32Result d_quats, F32Result d_scales, F32Result d_opacities, F32Result d_features, float near, float blur) {
+xffi::Error backward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales, F32 opacities, F32 features,
+                     F32 world_to_camera, F32 intrinsics, F32 transmittance, S32 last, F32 d_features_image,
+                     F32 d_alpha, F32 d_depth, F32Result d_means, F32Result d_quats, F32Result d_scales,
+                     F32Result d_opacities, F32Result d_features, float near, float blur) {
   const Scene scene = {means, quats, scales, opacities, features, world_to_camera, intrinsics, near, blur};
   const Dimensions gradient = d_opacities->dimensions();
   const Batch batch = {gradient, gradient.size() - 1};
   if (xffi::Error error = check(scene, batch); error.failure()) return error;
   const Dimensions image = d_alpha.dimensions();
   if (!broadcasts(image, 2, gradient, batch.rank)) {
-    return xffi::Error::InvalidArgument("omg_rasterize: expected cotangents [..., H, W] with the Gaussians' batch dimensions");
+    return xffi::Error::InvalidArgument(
+        "omg_rasterize: expected cotangents [..., H, W] with the Gaussians' batch dimensions");
   }
   return render_batch(batch, threads, [&](int64_t index, const Arena& arena, const Parallel& parallel) {
     const cpu::RasterizeCotangents cotangents = {
-        item_data(transmittance, 2, batch, index), item_data(last, 2, batch, index), item_data(d_features_image, 3, batch, index),
-        item_data(d_alpha, 2, batch, index), item_data(d_depth, 2, batch, index)};
+        item_data(transmittance, 2, batch, index), item_data(last, 2, batch, index),
+        item_data(d_features_image, 3, batch, index), item_data(d_alpha, 2, batch, index),
+        item_data(d_depth, 2, batch, index)};
     const cpu::RasterizeGradients out = {item_data(*d_means, 2, batch, index), item_data(*d_quats, 2, batch, index),
-                                         item_data(*d_scales, 2, batch, index), item_data(*d_opacities, 1, batch, index),
+                                         item_data(*d_scales, 2, batch, index),
+                                         item_data(*d_opacities, 1, batch, index),
                                          item_data(*d_features, 2, batch, index)};
-    return OMG_AT_SIMD_LEVEL(rasterize_backward)(inputs_of(scene, image, batch, index), cotangents, out, arena, parallel);
+    return OMG_AT_SIMD_LEVEL(rasterize_backward)(inputs_of(scene, image, batch, index), cotangents, out, arena,
+                                                 parallel);
   });
 }
 

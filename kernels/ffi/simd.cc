@@ -35,9 +35,12 @@ SimdLevel active_simd_level() {
 
 const char* simd_level() {
   switch (active_simd_level()) {
-    case SimdLevel::avx512: return "avx512";
-    case SimdLevel::avx2: return "avx2";
-    case SimdLevel::baseline: return "baseline";
+    case SimdLevel::avx512:
+      return "avx512";
+    case SimdLevel::avx2:
+      return "avx2";
+    case SimdLevel::baseline:
+      return "baseline";
   }
   return "baseline";
 }

@@ -1,4 +1,5 @@
-// Runs the kernels' parallel loops on XLA's own thread pool: no second pool, so devices and independent calls do not oversubscribe.
+// Runs the kernels' parallel loops on XLA's own thread pool: no second pool, so devices and independent calls do not
+// oversubscribe.
 #pragma once
 
 #include <algorithm>
@@ -12,15 +13,16 @@
 
 namespace omg::ffi {
 
-// One parallel loop: indices are drawn from a counter by whoever comes, the caller included. A pool task that starts after the loop has
-// ended finds no index left and touches nothing of the caller's.
+// One parallel loop: indices are drawn from a counter by whoever comes, the caller included. A pool task that starts
+// after the loop has ended finds no index left and touches nothing of the caller's.
 class ParallelLoop {
  public:
   ParallelLoop(int64_t count, void (*work)(void*, int64_t), void* data) : count_(count), work_(work), data_(data) {}
 
   void take_part() {
     int64_t finished = 0;
-    for (int64_t index; (index = next_.fetch_add(1, std::memory_order_relaxed)) < count_; ++finished) work_(data_, index);
+    for (int64_t index; (index = next_.fetch_add(1, std::memory_order_relaxed)) < count_; ++finished)
+      work_(data_, index);
     if (finished == 0) return;
     std::lock_guard<std::mutex> lock(mutex_);
     finished_ += finished;

@@ -6,8 +6,8 @@
 
 namespace omg {
 
-// Hands out uninitialised memory, aligned to 64 bytes, that stays valid until the handler call ends. A plain struct of pointers, for the
-// reason given in parallel.h. Not thread-safe: allocate outside parallel loops.
+// Hands out uninitialised memory, aligned to 64 bytes, that stays valid until the handler call ends. A plain struct of
+// pointers, for the reason given in parallel.h. Not thread-safe: allocate outside parallel loops.
 struct Arena {
   void* (*allocate)(void* self, size_t bytes);
   void* self;

@@ -1,4 +1,5 @@
-// What a projected Gaussian does to pixels: its alpha, the pixels it can reach, and the way back from pixel gradients to the projection.
+// What a projected Gaussian does to pixels: its alpha, the pixels it can reach, and the way back from pixel gradients
+// to the projection.
 #pragma once
 
 #include "macros.h"
@@ -10,19 +11,20 @@ namespace omg {
 
 // kWhitening^2 = log2(e) / 2, so that |whiten(p - mean)|^2 is the exponent of 2 in the falloff.
 constexpr float kWhitening = 0.84932180028801904f;
-// The reach is computed a hair too wide (in powers of two of alpha): what a pixel receives is decided by its own alpha, never by culling.
+// The reach is computed a hair too wide (in powers of two of alpha): what a pixel receives is decided by its own alpha,
+// never by culling.
 constexpr float kReachSlack = 1e-3f;
 
-// The falloff is 2^-(u^2 + v^2) with u = xx * dx + xy * dy, v = yy * dy. A Cholesky factor keeps the digits that the usual quadratic form
-// a * dx^2 + 2 b * dx * dy + c * dy^2 loses for long thin splats, and can never be negative.
+// The falloff is 2^-(u^2 + v^2) with u = xx * dx + xy * dy, v = yy * dy. A Cholesky factor keeps the digits that the
+// usual quadratic form a * dx^2 + 2 b * dx * dy + c * dy^2 loses for long thin splats, and can never be negative.
 template <class Real>
 struct Footprint {
-  Real x, y;                // pixels
-  Real xx, xy, yy;          // whitening
+  Real x, y;        // pixels
+  Real xx, xy, yy;  // whitening
   Real opacity;
-  Real limit;               // u^2 + v^2 where alpha falls to kMinAlpha
-  Real half_x, half_y;      // half the sides of the bounding box of that ellipse, pixels
-  Real lean;                // y - mean at the right-most point of that ellipse, pixels
+  Real limit;           // u^2 + v^2 where alpha falls to kMinAlpha
+  Real half_x, half_y;  // half the sides of the bounding box of that ellipse, pixels
+  Real lean;            // y - mean at the right-most point of that ellipse, pixels
 };
 
 template <class Real>
@@ -41,16 +43,18 @@ OMG_FN Footprint<Real> make_footprint(const Projection<Real>& p, Real opacity) {
   return f;
 }
 
-// True where the Gaussian can be drawn at all: every input finite, in front of the near plane, opaque enough to be seen, and of an area that
-// float32 can hold.
-// `finite` is zero times the sum of all inputs: zero unless one is infinite or not a number.
+// True where the Gaussian can be drawn at all: every input finite, in front of the near plane, opaque enough to be
+// seen, and of an area that float32 can hold. `finite` is zero times the sum of all inputs: zero unless one is infinite
+// or not a number.
 template <class Real>
 OMG_FN auto is_drawable(const Projection<Real>& p, const Footprint<Real>& f, Real finite, float near) {
   const Real derived = 0.0f * (p.depth + p.x + p.y + p.xx + p.yy + p.det + f.xx + f.xy);
-  return (finite + derived == Real(0.0f)) & (p.depth >= Real(near)) & (f.opacity >= Real(kMinAlpha)) & (p.det > Real(0.0f));
+  return (finite + derived == Real(0.0f)) & (p.depth >= Real(near)) & (f.opacity >= Real(kMinAlpha)) &
+         (p.det > Real(0.0f));
 }
 
-// Left and right ends of the part of the ellipse with y - mean in [low, high], relative to the mean's x; left > right if there is none.
+// Left and right ends of the part of the ellipse with y - mean in [low, high], relative to the mean's x; left > right
+// if there is none.
 struct Span {
   float left, right;
 };
@@ -65,7 +69,8 @@ OMG_FN Span ellipse_span(const Footprint<float>& f, float low, float high) {
   return {left / f.xx, right / f.xx};
 }
 
-// Sums over the pixels of one splat, of the gradient with respect to the negative exponent sigma = -ln(falloff) times powers of (u, v).
+// Sums over the pixels of one splat, of the gradient with respect to the negative exponent sigma = -ln(falloff) times
+// powers of (u, v).
 template <class Real>
 struct Moments {
   Real one, u, v, uu, uv, vv;
@@ -77,7 +82,8 @@ OMG_FN Real opacity_gradient(const Footprint<Real>& f, const Moments<Real>& m) {
   return -(m.one / f.opacity);
 }
 
-// With U the whitening matrix: d mean = -U^T sum(u), d covariance = -1/2 U^T sum(u u^T) U; the powers of kWhitening undo its scale.
+// With U the whitening matrix: d mean = -U^T sum(u), d covariance = -1/2 U^T sum(u u^T) U; the powers of kWhitening
+// undo its scale.
 template <class Real>
 OMG_FN ProjectionGradient<Real> footprint_vjp(const Footprint<Real>& f, const Moments<Real>& m, Real d_depth) {
   constexpr float first = -1.0f / (kWhitening * kWhitening), second = -0.5f * first * first;

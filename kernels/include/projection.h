@@ -11,8 +11,8 @@ namespace omg {
 struct PinholeCamera {
   float rotation[3][3];
   float translation[3];
-  float fx, fy, cx, cy;                          // pixels
-  float min_slope_x, max_slope_x;                // bounds of x / z in the Jacobian
+  float fx, fy, cx, cy;            // pixels
+  float min_slope_x, max_slope_x;  // bounds of x / z in the Jacobian
   float min_slope_y, max_slope_y;
 };
 
@@ -26,8 +26,10 @@ OMG_FN PinholeCamera make_camera(const float* world_to_camera, const float* intr
   camera.fx = intrinsics[0], camera.cx = intrinsics[2];
   camera.fy = intrinsics[4], camera.cy = intrinsics[5];
   const float margin_x = kClampMargin * width, margin_y = kClampMargin * height;
-  camera.min_slope_x = (-margin_x - camera.cx) / camera.fx, camera.max_slope_x = (width + margin_x - camera.cx) / camera.fx;
-  camera.min_slope_y = (-margin_y - camera.cy) / camera.fy, camera.max_slope_y = (height + margin_y - camera.cy) / camera.fy;
+  camera.min_slope_x = (-margin_x - camera.cx) / camera.fx,
+  camera.max_slope_x = (width + margin_x - camera.cx) / camera.fx;
+  camera.min_slope_y = (-margin_y - camera.cy) / camera.fy,
+  camera.max_slope_y = (height + margin_y - camera.cy) / camera.fy;
   return camera;
 }
 
@@ -49,14 +51,14 @@ struct Projection {
 // The first-order map from a Gaussian's own axes to pixels, with all that its derivative needs again.
 template <class Real>
 struct LocalMap {
-  Real point[3];                // camera space
+  Real point[3];  // camera space
   Real inverse_z, ratio_x, ratio_y;
-  Real slope_x, slope_y;        // the ratios, clamped
+  Real slope_x, slope_y;  // the ratios, clamped
   Real unit_quat[4], inverse_norm;
-  Real rotation[3][3];          // Gaussian's axes to world
-  Real to_pixels[2][3];         // world to pixels
-  Real axes[2][3];              // unit axes of the Gaussian, in pixels: to_pixels * rotation
-  Real rows[2][3];              // axes times scale
+  Real rotation[3][3];   // Gaussian's axes to world
+  Real to_pixels[2][3];  // world to pixels
+  Real axes[2][3];       // unit axes of the Gaussian, in pixels: to_pixels * rotation
+  Real rows[2][3];       // axes times scale
 };
 
 template <class Real>
@@ -78,7 +80,8 @@ OMG_FN LocalMap<Real> linearize(const Gaussian<Real>& g, const PinholeCamera& ca
   map.ratio_x = map.point[0] * map.inverse_z, map.ratio_y = map.point[1] * map.inverse_z;
   map.slope_x = minimum(maximum(map.ratio_x, Real(camera.min_slope_x)), Real(camera.max_slope_x));
   map.slope_y = minimum(maximum(map.ratio_y, Real(camera.min_slope_y)), Real(camera.max_slope_y));
-  map.inverse_norm = 1.0f / square_root(g.quat[0] * g.quat[0] + g.quat[1] * g.quat[1] + g.quat[2] * g.quat[2] + g.quat[3] * g.quat[3]);
+  map.inverse_norm =
+      1.0f / square_root(g.quat[0] * g.quat[0] + g.quat[1] * g.quat[1] + g.quat[2] * g.quat[2] + g.quat[3] * g.quat[3]);
   for (int i = 0; i < 4; ++i) map.unit_quat[i] = g.quat[i] * map.inverse_norm;
   quat_to_rotation(map.unit_quat, map.rotation);
   for (int k = 0; k < 3; ++k) {
@@ -95,8 +98,8 @@ OMG_FN LocalMap<Real> linearize(const Gaussian<Real>& g, const PinholeCamera& ca
   return map;
 }
 
-// blur: variance in pixels^2 that is added to both axes of the image. The determinant is a sum of squares (Cauchy-Binet), because
-// xx * yy - xy * xy loses all its digits for long thin splats.
+// blur: variance in pixels^2 that is added to both axes of the image. The determinant is a sum of squares
+// (Cauchy-Binet), because xx * yy - xy * xy loses all its digits for long thin splats.
 template <class Real>
 OMG_FN Projection<Real> project(const LocalMap<Real>& map, const PinholeCamera& camera, float blur) {
   const auto& a = map.rows[0];
@@ -114,7 +117,8 @@ OMG_FN Projection<Real> project(const LocalMap<Real>& map, const PinholeCamera& 
   return p;
 }
 
-// Gradient of a loss with respect to a Projection; xy is the gradient of either off-diagonal entry (half of the sum of both).
+// Gradient of a loss with respect to a Projection; xy is the gradient of either off-diagonal entry (half of the sum of
+// both).
 template <class Real>
 struct ProjectionGradient {
   Real depth, x, y, xx, xy, yy;
@@ -123,16 +127,19 @@ struct ProjectionGradient {
 template <class Real>
 OMG_FN void quat_gradient(const LocalMap<Real>& map, const Real (&d)[3][3], Real (&gradient)[4]) {
   const Real w = map.unit_quat[0], x = map.unit_quat[1], y = map.unit_quat[2], z = map.unit_quat[3];
-  const Real unit[4] = {
-      2.0f * (x * (d[2][1] - d[1][2]) + y * (d[0][2] - d[2][0]) + z * (d[1][0] - d[0][1])),
-      2.0f * (y * (d[0][1] + d[1][0]) + z * (d[0][2] + d[2][0]) + w * (d[2][1] - d[1][2]) - 2.0f * x * (d[1][1] + d[2][2])),
-      2.0f * (x * (d[0][1] + d[1][0]) + z * (d[1][2] + d[2][1]) + w * (d[0][2] - d[2][0]) - 2.0f * y * (d[0][0] + d[2][2])),
-      2.0f * (x * (d[0][2] + d[2][0]) + y * (d[1][2] + d[2][1]) + w * (d[1][0] - d[0][1]) - 2.0f * z * (d[0][0] + d[1][1]))};
+  const Real unit[4] = {2.0f * (x * (d[2][1] - d[1][2]) + y * (d[0][2] - d[2][0]) + z * (d[1][0] - d[0][1])),
+                        2.0f * (y * (d[0][1] + d[1][0]) + z * (d[0][2] + d[2][0]) + w * (d[2][1] - d[1][2]) -
+                                2.0f * x * (d[1][1] + d[2][2])),
+                        2.0f * (x * (d[0][1] + d[1][0]) + z * (d[1][2] + d[2][1]) + w * (d[0][2] - d[2][0]) -
+                                2.0f * y * (d[0][0] + d[2][2])),
+                        2.0f * (x * (d[0][2] + d[2][0]) + y * (d[1][2] + d[2][1]) + w * (d[1][0] - d[0][1]) -
+                                2.0f * z * (d[0][0] + d[1][1]))};
   const Real along = w * unit[0] + x * unit[1] + y * unit[2] + z * unit[3];
   for (int i = 0; i < 4; ++i) gradient[i] = (unit[i] - map.unit_quat[i] * along) * map.inverse_norm;
 }
 
-// The gradient with respect to mean, quat and scale, in the fields of a Gaussian. Exact, the clamp of the slopes included.
+// The gradient with respect to mean, quat and scale, in the fields of a Gaussian. Exact, the clamp of the slopes
+// included.
 template <class Real>
 OMG_FN Gaussian<Real> project_vjp(const Gaussian<Real>& g, const LocalMap<Real>& map, const PinholeCamera& camera,
                                   const ProjectionGradient<Real>& d) {
@@ -146,9 +153,11 @@ OMG_FN Gaussian<Real> project_vjp(const Gaussian<Real>& g, const LocalMap<Real>&
   }
   Real d_rotation[3][3], d_to_pixels[2][3];
   for (int k = 0; k < 3; ++k) {
-    for (int j = 0; j < 3; ++j) d_rotation[k][j] = map.to_pixels[0][k] * d_axes[0][j] + map.to_pixels[1][k] * d_axes[1][j];
+    for (int j = 0; j < 3; ++j)
+      d_rotation[k][j] = map.to_pixels[0][k] * d_axes[0][j] + map.to_pixels[1][k] * d_axes[1][j];
     for (int i = 0; i < 2; ++i) {
-      d_to_pixels[i][k] = d_axes[i][0] * map.rotation[k][0] + d_axes[i][1] * map.rotation[k][1] + d_axes[i][2] * map.rotation[k][2];
+      d_to_pixels[i][k] =
+          d_axes[i][0] * map.rotation[k][0] + d_axes[i][1] * map.rotation[k][1] + d_axes[i][2] * map.rotation[k][2];
     }
   }
   quat_gradient(map, d_rotation, gradient.quat);
@@ -163,9 +172,12 @@ OMG_FN Gaussian<Real> project_vjp(const Gaussian<Real>& g, const LocalMap<Real>&
   }
   d_slope_x = select(map.slope_x == map.ratio_x, d_slope_x, Real(0.0f));
   d_slope_y = select(map.slope_y == map.ratio_y, d_slope_y, Real(0.0f));
-  const Real d_ratio_x = camera.fx * (d.x + map.inverse_z * d_slope_x), d_ratio_y = camera.fy * (d.y + map.inverse_z * d_slope_y);
-  const Real d_inverse_z = camera.fx * d_magnify_x + camera.fy * d_magnify_y + d_ratio_x * map.point[0] + d_ratio_y * map.point[1];
-  const Real d_point[3] = {d_ratio_x * map.inverse_z, d_ratio_y * map.inverse_z, d.depth - d_inverse_z * map.inverse_z * map.inverse_z};
+  const Real d_ratio_x = camera.fx * (d.x + map.inverse_z * d_slope_x),
+             d_ratio_y = camera.fy * (d.y + map.inverse_z * d_slope_y);
+  const Real d_inverse_z =
+      camera.fx * d_magnify_x + camera.fy * d_magnify_y + d_ratio_x * map.point[0] + d_ratio_y * map.point[1];
+  const Real d_point[3] = {d_ratio_x * map.inverse_z, d_ratio_y * map.inverse_z,
+                           d.depth - d_inverse_z * map.inverse_z * map.inverse_z};
   for (int j = 0; j < 3; ++j) gradient.mean[j] = w[0][j] * d_point[0] + w[1][j] * d_point[1] + w[2][j] * d_point[2];
   return gradient;
 }

@@ -1,5 +1,6 @@
-// The few operations that the shared maths needs beyond arithmetic, for plain floats. kernels/cpu/vector.h gives the same names for SIMD
-// vectors, so every formula is written once and instantiated with Real = float (one CUDA thread) or Real = a vector of Gaussians.
+// The few operations that the shared maths needs beyond arithmetic, for plain floats. kernels/cpu/vector.h gives the
+// same names for SIMD vectors, so every formula is written once and instantiated with Real = float (one CUDA thread) or
+// Real = a vector of Gaussians.
 #pragma once
 
 #include <cmath>

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from omg_jax import native
 from omg_jax.types import Camera, Gaussians, RenderOutput, RenderStats
@@ -24,39 +23,44 @@ def rasterize(
 
     The rules are gsplat's ("classic" mode). For one image:
 
-    1. A Gaussian with mean m, rotation R (of its normalised quaternion) and scales s is projected with the camera's world-to-camera
-       rotation W: its centre to pixels exactly; its covariance ``R diag(s^2) R^T`` through the Jacobian J of the projection at the centre
-       (EWA splatting, Zwicker et al. 2001), ``cov = J W R diag(s^2) (J W R)^T + blur I``. In J, the ratios x/z and y/z are clamped to what
-       the image covers plus 15 % of its size on every side.
-    2. It is culled, and gets zero gradient, if its depth z is below ``near``, its opacity below 1/255, ``det(cov)`` not positive, or any of
-       its inputs (or its covariance in pixels) infinite or not a number.
-    3. At a pixel with centre p (the centre of pixel (0, 0) is (0.5, 0.5)) its alpha is ``min(0.99, opacity * exp(-d^T cov^-1 d / 2))``, with
-       d from the projected mean to p. An alpha below 1/255 counts as 0. Where 0.99 clamps, no gradient passes through alpha.
-    4. A pixel blends front to back, by z, then by index: ``weight = alpha * T``, with T the product of ``1 - alpha`` over the Gaussians in
-       front. The Gaussian that would bring T to 1e-4 or below is left out, and so are all behind it.
-    5. features = sum of weight x features; depth = sum of weight x z; alpha = 1 - T. There is no background: over colour c, the picture is
-       ``features + (1 - alpha)[..., None] * c``.
+    1. A Gaussian with mean m, rotation R (of its normalised quaternion) and scales s is projected with the camera's
+       world-to-camera rotation W: its centre exactly; its covariance through the Jacobian J of the projection at the
+       centre (EWA splatting, Zwicker et al. 2001), ``cov = A A^T + blur I`` with ``A = J W R diag(s)``. In J, the
+       ratios x/z and y/z are clamped to what the image covers plus 15 % of its size on every side.
+    2. It is culled, and gets zero gradient, if its depth z is below ``near``, its opacity is below 1/255, ``det(cov)``
+       is not positive, or any of its inputs (or its covariance in pixels) is infinite or not a number.
+    3. At a pixel with centre p (the centre of pixel (0, 0) is (0.5, 0.5)) its alpha is
+       ``min(0.99, opacity * exp(-d^T cov^-1 d / 2))``, with d from its projected centre to p. An alpha below 1/255
+       counts as 0. Where 0.99 clamps, no gradient passes through alpha.
+    4. A pixel blends front to back, by z, then by index: ``weight = alpha * T``, with T the product of ``1 - alpha``
+       over the Gaussians in front. The Gaussian that would bring T to 1e-4 or below is left out, and so are all behind.
+    5. features = sum of weight x features; depth = sum of weight x z; alpha = 1 - T. There is no background: over
+       colour c, the picture is ``features + (1 - alpha)[..., None] * c``.
 
-    Works under jit, grad, vmap, pmap and shard_map. Shard the batch through pmap or shard_map: jit with sharded inputs gathers them. Only
-    first derivatives exist. The camera gets no gradient: it is taken as a constant. The result is the same to the last bit in every run and for any number of threads.
+    Works under jit, grad, vmap, pmap and shard_map; only first derivatives exist. Spread a batch over devices with pmap
+    or shard_map: under jit, sharded inputs would be gathered on every device. The camera is taken as a constant: it
+    gets no gradient. The result is the same to the last bit in every run, for any number of threads.
 
     Args:
-        gaussians: float32 arrays with leading batch dimensions ``*b``; any number of Gaussians (also none) and of channels (at least one).
-            Quaternions need not be of unit length.
-        camera: with leading dimensions that broadcast against ``*b``: one camera for all, or a batch of cameras for one set of Gaussians.
-            No skew. The image it is for has ``image_size``.
+        gaussians: float32, with leading batch dimensions ``*b``; any number of Gaussians, also none, and of channels,
+            at least one. Quaternions need not be of unit length.
+        camera: without skew; its leading dimensions broadcast against ``*b``: one camera for all, a batch of cameras
+            for one set of Gaussians, shared intrinsics.
         image_size: (height, width) in pixels.
         near: Gaussians whose camera z is less are culled; world units.
-        blur: variance added to both image axes, in pixels^2. It keeps every Gaussian at least about a pixel wide.
+        blur: variance added to both image axes, in pixels^2. It keeps every Gaussian about a pixel wide at least.
 
     Raises:
         ValueError: shapes, dtypes or settings do not fit.
-        ImportError: the native library is not built. ``rasterize_reference`` is the slow specification in plain JAX; it is never chosen silently.
+        ImportError: the native library is not built. ``rasterize_reference``, the slow specification in plain JAX, is
+            never chosen silently.
     """
     settings = make_settings(image_size, near, blur)
     gaussians, camera = broadcast_batch(gaussians, camera)
     if gaussians.means.dtype != jnp.float32:
-        raise ValueError(f"rasterize: expected float32 Gaussians, got {gaussians.means.dtype}; cast them, or use rasterize_reference")
+        raise ValueError(
+            f"rasterize: expected float32 Gaussians, got {gaussians.means.dtype}; cast them, or use rasterize_reference"
+        )
     gaussians, camera = native.vary_together((gaussians, jax.lax.stop_gradient(camera)))
     return _render(gaussians, camera, settings)
 
@@ -83,7 +87,10 @@ def make_settings(image_size: tuple[int, int], near: float, blur: float) -> Sett
 
 
 def broadcast_batch(gaussians: Gaussians, camera: Camera) -> tuple[Gaussians, Camera]:
-    """Checks shapes and dtypes; gives the Gaussians the batch dimensions of the result and the camera as many, of size 1 where shared."""
+    """Checks shapes and dtypes, and gives everything the same number of batch dimensions.
+
+    Those of the Gaussians become the result's; those of the camera have size 1 where it is shared.
+    """
     gaussians = Gaussians(*(jnp.asarray(a) for a in gaussians))
     camera = Camera(*(jnp.asarray(a) for a in camera))
     if gaussians.features.ndim < 2 or gaussians.features.shape[-1] < 1:
@@ -93,7 +100,9 @@ def broadcast_batch(gaussians: Gaussians, camera: Camera) -> tuple[Gaussians, Ca
     for name, tail in tails.items():
         array = getattr(gaussians, name)
         if array.shape != rows + tail:
-            raise ValueError(f"{name}: expected shape {rows + tail} to fit features {gaussians.features.shape}, got {array.shape}")
+            raise ValueError(
+                f"{name}: expected shape {rows + tail} to fit features {gaussians.features.shape}, got {array.shape}"
+            )
         if array.dtype != gaussians.means.dtype:
             raise ValueError(f"{name}: expected {gaussians.means.dtype} like means, got {array.dtype}")
     for name, size in {"world_to_camera": 4, "intrinsics": 3}.items():
@@ -109,7 +118,8 @@ def broadcast_batch(gaussians: Gaussians, camera: Camera) -> tuple[Gaussians, Ca
         ) from None
     keep = len(rows) - 1
     gaussians = Gaussians(*(jnp.broadcast_to(a, batch + a.shape[keep:]) for a in gaussians))
-    camera = Camera(*(a.astype(gaussians.means.dtype).reshape((1,) * (len(batch) + 2 - a.ndim) + a.shape) for a in camera))
+    pad = len(batch) + 2
+    camera = Camera(*(a.astype(gaussians.means.dtype).reshape((1,) * (pad - a.ndim) + a.shape) for a in camera))
     return gaussians, camera
 
 
@@ -140,13 +150,11 @@ def _render_backward(settings: Settings, residuals, cotangents: RenderOutput):
     gaussians, camera, transmittance, last = residuals
     results = tuple(jax.ShapeDtypeStruct(a.shape, jnp.float32) for a in gaussians)
     images = (transmittance, last, cotangents.features, cotangents.alpha, cotangents.depth)
-    gradients = native.call(
-        "omg_rasterize_backward", results, *gaussians, *camera, *images, **_attributes(settings)
-    )
+    gradients = native.call("omg_rasterize_backward", results, *gaussians, *camera, *images, **_attributes(settings))
     return Gaussians(*gradients), None
 
 
-def _attributes(settings: Settings) -> dict[str, Array]:
+def _attributes(settings: Settings) -> dict[str, np.float32]:
     return {"near": np.float32(settings.near), "blur": np.float32(settings.blur)}
 
 

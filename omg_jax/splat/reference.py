@@ -1,4 +1,7 @@
-"""The rasterizer's specification in plain JAX: every pixel against every Gaussian. Slow, short, and the oracle of the native kernels' tests."""
+"""The rasterizer's specification in plain JAX: every pixel against every Gaussian.
+
+Slow, short, and the oracle of the native kernels' tests.
+"""
 
 from typing import NamedTuple
 
@@ -24,10 +27,11 @@ def rasterize_reference(
     near: float = 0.01,
     blur: float = 0.3,
 ) -> RenderOutput:
-    """Renders by the rules that ``omg_jax.splat.rasterize`` documents; arguments as there, float32 or float64, differentiable by autodiff.
+    """Renders by the rules that ``omg_jax.splat.rasterize`` documents; arguments as there, but float64 works too.
 
-    Costs height x width x Gaussians operations, and memory for one row of pixels at a time. The stats count Gaussians with an alpha of at
-    least 1/255 at some pixel, so they can be a little smaller than the kernels', which count what an exact ellipse reaches.
+    Differentiable by autodiff. Costs height x width x Gaussians operations, and memory for one row of pixels at a time.
+    The stats count Gaussians and tiles that share a pixel with an alpha of at least 1/255; the kernels', which count
+    what the ellipse of that alpha reaches, can be a little larger.
     """
     settings = make_settings(image_size, near, blur)
     gaussians, camera = broadcast_batch(gaussians, jax.lax.stop_gradient(camera))
