@@ -2,38 +2,58 @@
 
     python experiments/make_arkit_head.py --makehuman PATH
 
-PATH is a folder of MakeHuman assets that holds 3dobjs/base.obj (with the "face units" target pack). The landmark
-embedding is made by experiments/embed_landmarks.py afterwards, which needs the head this script writes.
+PATH is a folder of MakeHuman assets that holds 3dobjs/base.obj (with the "face units" target pack). The landmarks are
+placed by what the face landmarker sees on 84 renders of the head; the script prints how well they agree (mm), and
+writes the same to experiments/results/arkit_head.json.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tyro
-from arkit_head import bases, parts, rig
-from rich.console import Console
+from arkit_head import bases, embedding, looks, parts, rig
+from arkit_head.draw import view
+from record import write_result
+from skimage.measure import points_in_poly
 
 from omg_jax.data.makehuman import Makehuman
 from omg_jax.head.model import JOINT_NAMES, NUM_JOINTS
+from omg_jax.tracking.face_mesh import INNER_LIPS, LEFT_EYELIDS, OUTER_LIPS, RIGHT_EYELIDS
+from omg_jax.tracking.landmarks import FaceLandmarker
 
+COMMAND = "python experiments/make_arkit_head.py --makehuman PATH"
 ASSET = Path(__file__).parents[1] / "omg_jax" / "assets" / "arkit_head.npz"
 WORLD_UNITS_PER_DECIMETRE = 0.5
 # The point between the eyeballs, seen from the origin (decimetres): the origin stands where FLAME's does.
 EYES_FROM_ORIGIN = np.array([0.0, 0.23, 0.30])
-# A vertex belongs to a region if one of the region's targets moves it farther than this (decimetres).
-REGION_THRESHOLD = 0.01
+# What a target that shifts an ear moves by at least this share of its largest movement is ear.
+EAR_THRESHOLD = 0.9
 # Skin that follows the head less than this is neck.
 NECK_THRESHOLD = 0.9
+# The lips' outline is enlarged by this factor; they reach this far (world units) behind their corners.
+LIP_MARGIN, LIP_DEPTH = 1.06, 0.02
+YAWS, PITCHES = (-45, -30, -15, 0, 15, 30, 45), (-15, 0, 15)
+REPORTED = {
+    "eyelids": (*RIGHT_EYELIDS, *LEFT_EYELIDS),
+    "irises": embedding.IRISES,
+    "mouth": (*OUTER_LIPS, *INNER_LIPS),
+    "nose": (1, 2, 4, 5, 6, 19, 45, 48, 64, 94, 97, 98, 115, 168, 195, 197, 220, 275, 278, 294, 326, 327, 344, 440),
+    "eyebrows": (46, 52, 53, 55, 63, 65, 66, 70, 105, 107, 276, 282, 283, 285, 293, 295, 296, 300, 334, 336),
+    "jaw": (58, 93, 132, 136, 148, 149, 150, 152, 172, 176, 234, 288, 323, 361, 365, 377, 378, 379, 397, 400, 454),
+    "upper oval": (10, 21, 54, 67, 103, 109, 127, 162, 251, 284, 297, 332, 338, 356, 389),
+}
 
 
 @dataclass
 class Options:
-    """What to make the head from."""
+    """What to make the head from, and where to write it."""
 
     makehuman: Path
     """Folder of MakeHuman assets."""
     output: Path = ASSET
+    """The head file."""
 
 
 def build(makehuman: Makehuman) -> dict[str, np.ndarray]:
@@ -95,33 +115,90 @@ def regressor(makehuman, pieces, neutral, identity, rest, shapes, still) -> np.n
 
 
 def regions(makehuman: Makehuman, pieces: list[parts.Part], rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Vertex ids by name: the parts, and of the skin what the targets of neck, ears and lips move."""
+    """Vertex ids by name: the parts, neck and ears. The lips follow from the landmarks."""
     source = pieces[0].source_ids[:, 0]
-
-    def moved(names: list[str]) -> np.ndarray:
-        offsets = [np.linalg.norm(makehuman.offsets({name: 1.0})[source], axis=1) for name in names]
-        return np.flatnonzero(np.max(offsets, axis=0) > REGION_THRESHOLD)
-
-    lips = [name for name in makehuman.target_names("mouth") if "lip-volume" in name]
-    ears = list(makehuman.target_names("ears"))
+    ears = np.zeros(len(source), bool)
+    for name in (n for n in makehuman.target_names("ears") if n.endswith(("ear-trans-up", "ear-trans-forward"))):
+        moved = np.linalg.norm(makehuman.offsets({name: 1.0})[source], axis=1)
+        ears |= moved > EAR_THRESHOLD * moved.max()
     head = rig.base_weights(makehuman)[source, 1:].sum(axis=1)
-    return rows | {"lips": moved(lips), "ears": moved(ears), "neck": np.flatnonzero(head < NECK_THRESHOLD)}
+    return rows | {"ears": np.flatnonzero(ears), "neck": np.flatnonzero(head < NECK_THRESHOLD)}
+
+
+def lips(arrays: dict[str, np.ndarray], found: embedding.Embedding) -> np.ndarray:
+    """Skin inside the lips' outline, seen from in front, a little enlarged."""
+    template = arrays["template"].astype(np.float64)
+    corners = template[arrays["faces"][found.faces[list(OUTER_LIPS)]]]
+    outline = np.einsum("lk,lkc->lc", found.barycentrics[list(OUTER_LIPS)], corners)
+    middle = outline.mean(axis=0)
+    skin = arrays["region_skin"].astype(int)
+    near = template[skin, 2] > outline[:, 2].min() - LIP_DEPTH
+    return skin[near & points_in_poly(template[skin, :2], (middle + LIP_MARGIN * (outline - middle))[:, :2])]
+
+
+def observe(makehuman: Makehuman, arrays: dict[str, np.ndarray]) -> embedding.Observations:
+    """Draws every look from every side and asks the landmark net."""
+    template, basis = arrays["template"].astype(np.float64), arrays["shape_basis"].astype(np.float64)
+    shape_names = arrays["shape_names"].tolist()
+    skin = arrays["source_vertex_ids"][arrays["region_skin"], 0].astype(int)
+    cameras = [view(yaw, pitch) for yaw in YAWS for pitch in PITCHES]
+    landmarker = FaceLandmarker()
+    pixels, heads = [], []
+    for portrait in looks.portraits(makehuman, arrays["origin_decimetres"], skin):
+        sliders = portrait.look.sliders
+        head = template + sum(w * basis[..., shape_names.index(name)] for name, w in sliders.items())
+        for camera in cameras:
+            found = landmarker(portrait.draw(camera))
+            if found is None:
+                raise ValueError(f"no face is seen on the render of {portrait.look.skin}; check its picture")
+            pixels.append(found.points[:, :2].astype(np.float64))
+            heads.append(head)
+    return embedding.Observations(np.stack(pixels), cameras * len(looks.LOOKS), np.stack(heads))
+
+
+def landmarks(arrays: dict[str, np.ndarray], seen: embedding.Observations) -> embedding.Embedding:
+    """Where the landmarks lie on the head."""
+    template, faces = arrays["template"].astype(np.float64), arrays["faces"].astype(int)
+    front = embedding.front_triangles(template, faces, seen.cameras[: len(YAWS) * len(PITCHES)])
+    eyeballs = np.concatenate([arrays["region_left_eyeball"], arrays["region_right_eyeball"]])
+
+    def triangles(ids: np.ndarray) -> np.ndarray:
+        return np.flatnonzero(front & np.isin(faces, ids).all(axis=1))
+
+    return embedding.embed(seen, template, faces, triangles(arrays["region_skin"]), triangles(eyeballs))
+
+
+def report(found: embedding.Embedding) -> dict:
+    """Reprojection errors (mm) of the landmarks by region."""
+    table = {
+        name: {"landmarks": len(ids), "median": np.median(found.rms[ids]), "p90": np.percentile(found.rms[ids], 90)}
+        for name, ids in REPORTED.items()
+    }
+    below = {f"below_{limit}_mm": int(np.sum(found.rms < limit)) for limit in (3, 4, 6)}
+    return {"rms_mm": {"median": np.median(found.rms), "p95": np.percentile(found.rms, 95), **below}, "regions": table}
 
 
 def main(options: Options) -> None:
-    arrays = build(Makehuman(options.makehuman))
+    makehuman = Makehuman(options.makehuman)
+    arrays = build(makehuman)
+    found = landmarks(arrays, observe(makehuman, arrays))
     arrays |= {
-        "landmark_faces": np.zeros(0, np.uint16),
-        "landmark_barycentrics": np.zeros((0, 3), np.float32),
-        "landmark_sigmas": np.zeros(0, np.float32),
-        "landmark_weights": np.zeros(0, np.float32),
+        "landmark_faces": found.faces.astype(np.uint16),
+        "landmark_barycentrics": found.barycentrics.astype(np.float32),
+        "landmark_sigmas": (found.rms / embedding.MILLIMETRES_PER_UNIT).astype(np.float32),
+        "landmark_weights": embedding.landmark_weights(len(found.faces)),
+        "region_lips": lips(arrays, found).astype(np.uint16),
     }
     np.savez_compressed(options.output, **arrays)
-    console = Console()
-    console.print(f"{options.output}: {options.output.stat().st_size / 2**20:.2f} MiB")
-    console.print(f"{len(arrays['template'])} vertices, {len(arrays['faces'])} faces")
-    for name in sorted(key for key in arrays if key.startswith("region_")):
-        console.print(f"  {name.removeprefix('region_')}: {len(arrays[name])} vertices")
+    counts = {key.removeprefix("region_"): len(ids) for key, ids in arrays.items() if key.startswith("region_")}
+    result = {
+        "vertices": len(arrays["template"]),
+        "faces": len(arrays["faces"]),
+        "mebibytes": round(options.output.stat().st_size / 2**20, 2),
+        "region_vertices": counts,
+        "landmarks": report(found),
+    }
+    print(json.dumps(write_result("arkit_head", COMMAND, result), indent=1))
 
 
 if __name__ == "__main__":

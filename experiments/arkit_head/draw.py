@@ -1,37 +1,53 @@
-"""A small textured renderer for looking at the head and for showing it to the landmark net: numpy, no gradients."""
+"""A small textured renderer for looking at the head and for showing it to the landmark net."""
 
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
-FOCAL_NDC = 12.0
+from omg_jax.geometry.camera import portrait_intrinsics
+from omg_jax.geometry.rotations import euler_to_matrix
+from omg_jax.geometry.visibility import barycentrics, zbuffer
+from omg_jax.types import Camera
+
 SUN = np.array([0.25, 0.45, 0.86])
 AMBIENT = 0.55
 
+_trace = jax.jit(zbuffer, static_argnums=3)
+_barycentrics = jax.jit(barycentrics)
+
 
 class View(NamedTuple):
-    """The paper's camera at a distance, turned about the head: x_camera = rotation @ x + (0, 0, distance)."""
+    """The paper's camera at a distance from the head's origin, turned about it."""
 
     rotation: np.ndarray
     distance: float
     size: int
 
+    def camera(self) -> Camera:
+        matrix = np.eye(4)
+        matrix[:3, :3], matrix[2, 3] = self.rotation, self.distance
+        return Camera(matrix.astype(np.float32), portrait_intrinsics((self.size, self.size)))
+
     def to_camera(self, points: np.ndarray) -> np.ndarray:
+        """Float64, x right, y down, z forward."""
         return points @ self.rotation.T + [0.0, 0.0, self.distance]
 
     def to_pixels(self, points: np.ndarray) -> np.ndarray:
-        """Pixels, where the centre of the first pixel is (0.5, 0.5)."""
-        camera = self.to_camera(points)
-        return camera[..., :2] / camera[..., 2:] * (FOCAL_NDC * self.size / 2) + self.size / 2
+        """Float64 pixels; the centre of the first is (0.5, 0.5)."""
+        in_camera = self.to_camera(points)
+        return in_camera[..., :2] / in_camera[..., 2:] * self.focal + self.size / 2
+
+    @property
+    def focal(self) -> float:
+        """Focal length in pixels."""
+        return float(portrait_intrinsics((self.size, self.size))[0, 0])
 
 
-def view(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0, distance: float = 9.2, size: int = 512) -> View:
-    """Degrees. Positive yaw: nose to the image's left; positive pitch: down; positive roll: clockwise."""
-    y, p, r = np.deg2rad([yaw, pitch, roll])
-    ry = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
-    rx = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
-    rz = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
-    return View(rz @ rx @ ry @ np.diag([1.0, -1.0, -1.0]), distance, size)
+def view(yaw: float = 0.0, pitch: float = 0.0, distance: float = 9.2, size: int = 512) -> View:
+    """Degrees. Positive yaw: nose to the image's left; positive pitch: down."""
+    turned = np.asarray(euler_to_matrix(np.deg2rad(np.array([yaw, pitch, 0.0], np.float32))), np.float64)
+    return View(turned @ np.diag([1.0, -1.0, -1.0]), distance, size)
 
 
 class Hits(NamedTuple):
@@ -42,48 +58,12 @@ class Hits(NamedTuple):
     depth: np.ndarray
 
 
-def trace(vertices: np.ndarray, faces: np.ndarray, camera: View) -> Hits:
-    """Z-buffer of a mesh."""
-    size = camera.size
-    depth_of = camera.to_camera(vertices)[:, 2]
-    corners, z = camera.to_pixels(vertices)[faces], depth_of[faces]
-    pixels, owners = _candidate_pixels(corners, size)
-    weights = _screen_barycentrics(corners[owners], pixels)
-    inside = (weights >= 0).all(axis=1)
-    pixels, owners, weights = pixels[inside], owners[inside], weights[inside]
-    weights = weights / z[owners]
-    pixel_depth = 1 / weights.sum(axis=1)
-    weights = weights * pixel_depth[:, None]
-    flat = pixels[:, 1] * size + pixels[:, 0]
-    order = np.argsort(-pixel_depth, kind="stable")
-    hit_faces, bary = np.full(size * size, -1), np.zeros((size * size, 3))
-    depth = np.full(size * size, np.inf)
-    # The nearest is written last.
-    hit_faces[flat[order]], bary[flat[order]], depth[flat[order]] = owners[order], weights[order], pixel_depth[order]
-    return Hits(hit_faces.reshape(size, size), bary.reshape(size, size, 3), depth.reshape(size, size))
-
-
-def _candidate_pixels(corners: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Every (x, y) pixel in the bounding box of every triangle, with the triangle's id."""
-    low = np.clip(np.ceil(corners.min(axis=1) - 0.5), 0, size).astype(int)
-    high = np.clip(np.floor(corners.max(axis=1) - 0.5) + 1, 0, size).astype(int)
-    extent = np.maximum(high - low, 0)
-    counts = extent[:, 0] * extent[:, 1]
-    owners = np.repeat(np.arange(len(corners)), counts)
-    within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
-    width = extent[owners, 0]
-    return np.stack([low[owners, 0] + within % width, low[owners, 1] + within // width], axis=1), owners
-
-
-def _screen_barycentrics(corners: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    a, b, c = np.moveaxis(corners - (pixels + 0.5)[:, None], 1, 0)
-
-    def cross(u, v):
-        return u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
-
-    weights = np.stack([cross(b, c), cross(c, a), cross(a, b)], axis=1)
-    area = weights.sum(axis=1, keepdims=True)
-    return np.divide(weights, area, out=np.full_like(weights, -1), where=np.abs(area) > 1e-12)
+def trace(vertices: np.ndarray, faces: np.ndarray, seen_from: View) -> Hits:
+    """Z-buffer of a mesh with barycentrics."""
+    vertices, camera = vertices.astype(np.float32), seen_from.camera()
+    buffer = _trace(vertices, faces.astype(np.int32), camera, (seen_from.size, seen_from.size))
+    weights = _barycentrics(vertices, faces.astype(np.int32), camera, buffer.face_index)
+    return Hits(*(np.asarray(values) for values in (buffer.face_index, weights, buffer.depth)))
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
