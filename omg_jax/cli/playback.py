@@ -31,8 +31,7 @@ def fit_motion(motion: Motion, size: int) -> Motion:
     height, width = motion.image_size
     if height != width:
         raise ValueError(f"a motion's pictures must be square, got {height}x{width}: track the driver with omg track")
-    camera = jax.tree.map(jnp.asarray, motion.camera)
-    return motion._replace(camera=scale_camera(camera, size / height), image_size=(size, size))
+    return motion._replace(camera=scale_camera(motion.camera, size / height), image_size=(size, size))
 
 
 def orbit_motion(motion: Motion, degrees: float) -> Motion:

@@ -1,7 +1,8 @@
 """Pictures to an mp4 file, and pictures side by side with captions."""
 
 import itertools
-from collections.abc import Iterable
+import warnings
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: f
         )
         # The encoder must end before the temporary file is renamed or removed, or it would write it anew.
         with closing(encoder):
-            encoder.send(None)
+            start(encoder)
             count = 0
             for frame in itertools.chain([first], frames):
                 if frame.shape != first.shape:
@@ -45,6 +46,14 @@ def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: f
                 encoder.send(np.ascontiguousarray(frame))
                 count += 1
     return count
+
+
+def start(encoder: Generator) -> None:
+    """Starts the encoder's process."""
+    with warnings.catch_warnings():
+        # JAX warns of forks in threaded programs; this one only execs ffmpeg.
+        warnings.filterwarnings("ignore", message="os.fork", category=RuntimeWarning)
+        encoder.send(None)
 
 
 def write_picture(path: Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:

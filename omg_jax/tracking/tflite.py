@@ -1,5 +1,9 @@
 """Runs .tflite models on the CPU."""
 
+import contextlib
+import os
+from collections.abc import Iterator
+
 import numpy as np
 
 
@@ -17,8 +21,9 @@ class TfliteModel:
             raise ImportError(
                 "tracking needs ai-edge-litert and opencv; install them with pip install 'omg_jax[tracking]'"
             ) from error
-        self._interpreter = Interpreter(model_content=content)
-        self._interpreter.allocate_tensors()
+        with _native_stderr_closed():
+            self._interpreter = Interpreter(model_content=content)
+            self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = self._interpreter.get_output_details()
 
@@ -27,3 +32,19 @@ class TfliteModel:
         self._interpreter.set_tensor(self._input["index"], value.astype(self._input["dtype"], copy=False))
         self._interpreter.invoke()
         return {output["name"]: self._interpreter.get_tensor(output["index"]) for output in self._outputs}
+
+
+@contextlib.contextmanager
+def _native_stderr_closed() -> Iterator[None]:
+    """Drops what native code writes to stderr: the runtime announces its delegate there, and has no switch for it.
+
+    Errors are not lost, they come as exceptions.
+    """
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
