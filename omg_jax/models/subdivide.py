@@ -30,8 +30,8 @@ class HierarchicalSubdivision(nnx.Module):
         """The precomputed tables."""
         return self.tables.get_value()
 
-    def positions(self, vertices: Float[Array, "*b v 3"], level: int) -> Float[Array, "*b n 3"]:
-        """Level-0 positions (or normals) brought to a level."""
+    def positions(self, vertices: Float[Array, "*b v c"], level: int) -> Float[Array, "*b n c"]:
+        """Level-0 positions (or normals, or spacings) brought to a level."""
         return subdivide_to_level(self.subdivision, vertices, level)
 
     def features(self, features: Float[Array, "*b v c"]) -> list[Float[Array, "*b n c"]]:
