@@ -10,7 +10,8 @@ from tests.tolerances import FLOAT32_ROUNDING
 from tests.unit.losses.networks import ALEXNET_STAGES, VGG16_STAGES, small_network
 from tests.unit.losses.pictures import distorted, photo
 
-A, B = jnp.asarray(photo())[None], jnp.asarray(distorted(photo()))[None]
+A, B = jnp.asarray(photo(64, 64))[None], jnp.asarray(distorted(photo(64, 64)))[None]
+distance = jax.jit(perceptual_loss, static_argnames="max_tap")
 
 
 @pytest.mark.parametrize("stages", [VGG16_STAGES, ALEXNET_STAGES])
@@ -18,8 +19,8 @@ def test_identical_pictures_have_no_distance_and_no_gradient(stages):
     params = small_network(stages)
     # Half the picture is black, as a matte leaves it; without biases its features are all zero.
     params = params._replace(convolutions=tuple(c._replace(bias=0.0 * c.bias) for c in params.convolutions))
-    half_black = A.at[:, :, :64].set(0.0)
-    value, gradient = jax.value_and_grad(lambda a, b: perceptual_loss(params, a, b)[0])(half_black, half_black)
+    half_black = A.at[:, :, :32].set(0.0)
+    value, gradient = jax.jit(jax.value_and_grad(lambda a, b: perceptual_loss(params, a, b)[0]))(half_black, half_black)
     np.testing.assert_allclose(value, 0.0, **FLOAT32_ROUNDING)
     np.testing.assert_allclose(gradient, 0.0, **FLOAT32_ROUNDING)
 
@@ -27,16 +28,16 @@ def test_identical_pictures_have_no_distance_and_no_gradient(stages):
 @pytest.mark.parametrize("stages", [VGG16_STAGES, ALEXNET_STAGES])
 def test_max_tap_leaves_out_the_later_taps_only(stages):
     params = small_network(stages)
-    for max_tap in range(1, NUM_TAPS + 1):
+    for max_tap in (1, 3, NUM_TAPS):
         heads = tuple(head if k < max_tap else 0.0 * head for k, head in enumerate(params.heads))
-        wanted = perceptual_loss(params._replace(heads=heads), A, B)
-        np.testing.assert_allclose(perceptual_loss(params, A, B, max_tap=max_tap), wanted, **FLOAT32_ROUNDING)
+        wanted = distance(params._replace(heads=heads), A, B)
+        np.testing.assert_allclose(distance(params, A, B, max_tap=max_tap), wanted, **FLOAT32_ROUNDING)
 
 
 def test_distance_is_symmetric_and_per_picture():
     params = small_network(VGG16_STAGES)
-    both = perceptual_loss(params, jnp.concatenate([A, B]), jnp.concatenate([B, B]))
-    np.testing.assert_allclose(both, [perceptual_loss(params, B, A)[0], 0.0], **FLOAT32_ROUNDING)
+    both = distance(params, jnp.concatenate([A, B]), jnp.concatenate([B, B]))
+    np.testing.assert_allclose(both, [distance(params, B, A)[0], 0.0], **FLOAT32_ROUNDING)
 
 
 def test_networks_that_are_neither_are_refused():
