@@ -98,7 +98,6 @@ class TrainConfig:
     window: int = 512  # pixels; side of the target window that is rendered and compared
     learning_rate: float = 1e-4  # inferred: the paper's value is not known
     final_learning_rate_factor: float = 0.1  # linear decay to this share
-    warmup_steps: int = 0  # over which the learning rate also rises linearly from zero
     warmup_steps: int = 0  # the learning rate first rises linearly over this many steps
     adam_b1: float = 0.0
     adam_b2: float = 0.99
