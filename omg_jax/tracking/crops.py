@@ -15,7 +15,7 @@ class SquareCrop(NamedTuple):
     angle: float = 0.0
 
 
-def crop_to_picture(crop: SquareCrop, size: float) -> Float[np.ndarray, "2 3"]:
+def crop_to_picture(crop: SquareCrop, size: int) -> Float[np.ndarray, "2 3"]:
     """Affine map from a crop drawn at size x size pixels to the picture. Pixel (0, 0) has its centre at (0.5, 0.5)."""
     cosine, sine = np.cos(crop.angle), np.sin(crop.angle)
     linear = crop.side / size * np.array([[cosine, -sine], [sine, cosine]])
@@ -46,7 +46,7 @@ def sample_crop(image: UInt8[np.ndarray, "h w c"], crop: SquareCrop, size: int) 
     return drawn.reshape(size, size, -1)
 
 
-def points_to_picture(points: Float[np.ndarray, "n d"], crop: SquareCrop, size: float) -> Float[np.ndarray, "n d"]:
+def points_to_picture(points: Float[np.ndarray, "n d"], crop: SquareCrop, size: int) -> Float[np.ndarray, "n d"]:
     """Points in pixels of a drawn crop, in pixels of the picture. A third coordinate is scaled like the others."""
     affine = crop_to_picture(crop, size)
     moved = points * (crop.side / size)

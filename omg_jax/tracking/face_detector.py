@@ -4,13 +4,13 @@ The net sees 128 x 128 pixels and answers for 896 anchors: two at each cell of a
 8 x 8 grid, all square and of one size, so that an anchor is only a position.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from omg_jax.tracking.crops import SquareCrop, points_to_picture, sample_crop
-from omg_jax.tracking.tflite import TfliteModel
 
 INPUT_SIZE = 128
 GRIDS = ((16, 2), (8, 6))  # (cells per side, anchors per cell)
@@ -18,6 +18,10 @@ SCORE_THRESHOLD = 0.5
 SAME_FACE_OVERLAP = 0.3  # intersection over union
 # The detector was made for faces that fill much of a picture; small ones are looked for in windows of these shares.
 SEARCH_SHARES = (1.0, 0.5, 0.25)
+
+
+# A net is called with one input and answers with outputs by name, as tflite.TfliteModel does.
+Net = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 class FaceBox(NamedTuple):
@@ -38,7 +42,7 @@ def anchor_centres() -> Float[np.ndarray, "896 2"]:
     return np.concatenate(grids)
 
 
-def detect_faces(model: TfliteModel, image: UInt8[np.ndarray, "h w 3"]) -> list[FaceBox]:
+def detect_faces(net: Net, image: UInt8[np.ndarray, "h w 3"]) -> list[FaceBox]:
     """All faces of a picture, largest first.
 
     The whole picture is searched first; only if it shows no face, ever smaller overlapping windows of it.
@@ -48,7 +52,7 @@ def detect_faces(model: TfliteModel, image: UInt8[np.ndarray, "h w 3"]) -> list[
         candidates = [
             candidate
             for window in search_windows(width, height, share)
-            for candidate in detect_in_window(model, image, window)
+            for candidate in detect_in_window(net, image, window)
         ]
         faces = merge_overlapping(candidates)
         if faces:
@@ -62,7 +66,7 @@ def search_windows(width: int, height: int, share: float) -> list[SquareCrop]:
     return [SquareCrop((x, y), side) for y in window_centres(height, side) for x in window_centres(width, side)]
 
 
-def window_centres(length: float, side: float) -> list[float]:
+def window_centres(length: int, side: float) -> list[float]:
     """Centres of windows along one axis."""
     if side >= length:
         return [length / 2]
@@ -70,10 +74,10 @@ def window_centres(length: float, side: float) -> list[float]:
     return list(np.linspace(side / 2, length - side / 2, count))
 
 
-def detect_in_window(model: TfliteModel, image: UInt8[np.ndarray, "h w 3"], window: SquareCrop) -> list[FaceBox]:
+def detect_in_window(net: Net, image: UInt8[np.ndarray, "h w 3"], window: SquareCrop) -> list[FaceBox]:
     """Every anchor's face whose score passes the threshold; several of them may show the same face."""
     drawn = sample_crop(image, window, INPUT_SIZE)
-    output = model(drawn[None].astype(np.float32) / 127.5 - 1.0)
+    output = net(drawn[None].astype(np.float32) / 127.5 - 1.0)
     logits, regressed = output["classificators"][0, :, 0], output["regressors"][0]
     chosen = np.flatnonzero(logits > np.log(SCORE_THRESHOLD / (1 - SCORE_THRESHOLD)))
     scores = 1 / (1 + np.exp(-logits[chosen].astype(np.float64)))

@@ -23,7 +23,7 @@ from omg_jax.tracking.smoothing import Smoothness, smooth
 from omg_jax.types import Camera, HeadParams
 
 # The shape is fitted on this many frames, spread over the clip: more of them hardly change it.
-SHAPE_FRAMES = 24
+SHAPE_FRAMES = 16
 # Frames are fitted in batches of one size, so that one compiled program serves all clips.
 BATCH = 32
 
