@@ -170,10 +170,10 @@ def landmarks(arrays: dict[str, np.ndarray], seen: embedding.Observations) -> em
 
 def report(found: embedding.Embedding) -> dict:
     """Reprojection errors (mm) of the landmarks by region."""
-    table = {
-        name: {"landmarks": len(ids), "median": np.median(found.rms[ids]), "p90": np.percentile(found.rms[ids], 90)}
-        for name, ids in REPORTED.items()
-    }
+    table = {}
+    for name, ids in REPORTED.items():
+        rms = found.rms[list(ids)]
+        table[name] = {"landmarks": len(rms), "median": np.median(rms), "p90": np.percentile(rms, 90)}
     below = {f"below_{limit}_mm": int(np.sum(found.rms < limit)) for limit in (3, 4, 6)}
     return {"rms_mm": {"median": np.median(found.rms), "p95": np.percentile(found.rms, 95), **below}, "regions": table}
 
@@ -190,15 +190,19 @@ def main(options: Options) -> None:
         "region_lips": lips(arrays, found).astype(np.uint16),
     }
     np.savez_compressed(options.output, **arrays)
+    print(json.dumps(write_result("arkit_head", COMMAND, summary(options.output, arrays, found)), indent=1))
+
+
+def summary(output: Path, arrays: dict[str, np.ndarray], found: embedding.Embedding) -> dict:
+    """What was made, for experiments/results."""
     counts = {key.removeprefix("region_"): len(ids) for key, ids in arrays.items() if key.startswith("region_")}
-    result = {
+    return {
         "vertices": len(arrays["template"]),
         "faces": len(arrays["faces"]),
-        "mebibytes": round(options.output.stat().st_size / 2**20, 2),
+        "mebibytes": round(output.stat().st_size / 2**20, 2),
         "region_vertices": counts,
         "landmarks": report(found),
     }
-    print(json.dumps(write_result("arkit_head", COMMAND, result), indent=1))
 
 
 if __name__ == "__main__":
