@@ -33,3 +33,16 @@ TREMBLING_LEFT = 0.4  # second differences of noise at rest after smoothing, ove
 LAG_LEFT = 0.25  # error on a fast swing, over that of the same filter without its speed term
 ONE_MILLIMETRE = dict(rtol=0, atol=5e-3)  # world units; what two places on a head may differ by and be called the same
 LANDMARK_PLACES = dict(rtol=0, atol=1.25e-2)  # world units (2.5 mm): half the base mesh's edge length in the face
+
+# The rasterizer against a float64 oracle, on images of 128 pixels: means in pixels are rounded to 1e-5, alphas by as much.
+RENDERED_PIXELS = dict(rtol=0, atol=1e-5)
+# At 512 pixels means are rounded to 3e-5, and Gaussians as small as the pixels turn that into alphas.
+LARGE_RENDERED_PIXELS = dict(rtol=0, atol=5e-5)
+FLIPPED_PIXELS = 1e-4  # share of pixels where rounding decides a threshold (alpha of 1/255, transmittance of 1e-4)
+RENDER_GRADIENTS = 1e-4  # error over size, both as L2 norms: sums of thousands of float32 terms of either sign
+# Two ways to sum the same float32 products, each of relative error 1e-6.
+RENDER_IDENTITY = dict(rtol=1e-5, atol=0)
+SIMD_LEVELS = dict(rtol=0, atol=2e-6)  # pixels of order one: with or without fused multiply-add, another exponential
+
+# Training.
+DRAWN_SHARES = dict(rtol=0, atol=0.02)  # five standard deviations of a share among 14,000 draws

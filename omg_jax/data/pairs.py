@@ -102,7 +102,7 @@ def load_pair(index: ClipIndex, pair: Pair, window: int, source_tokens: SourceTo
     params = [HeadParams(*(field[frame] for field in clip.head_params)) for frame in (0, 1)]
     cameras = [Camera(*(jnp.asarray(field[frame]) for field in clip.camera)) for frame in (0, 1)]
     # The head's frame has its origin near the head's centre; rigid motion is in the camera.
-    centre, _ = world_to_pixels(cameras[1], params[1].translation[None])
+    centre, _ = world_to_pixels(cameras[1], jnp.asarray(params[1].translation)[None])
     top, left = window_corner(np.asarray(centre[0]), pair.window_shift, index.image_size[0], window)
     rows, columns = slice(top, top + window), slice(left, left + window)
     return PairBatch(
