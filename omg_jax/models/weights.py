@@ -90,8 +90,8 @@ def weights_sha256(path: Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def named_arrays(params: dict) -> dict[str, jax.Array]:
-    """The arrays of a nested dict by their dotted paths."""
+def named_arrays(params: dict) -> dict[str, jax.Array | np.ndarray | jax.ShapeDtypeStruct]:
+    """The arrays (or shapes) of a nested dict by their dotted paths."""
     return {dotted(key): array for key, array in flatten_dict(params).items()}
 
 

@@ -1,7 +1,7 @@
 """The paper's crop: one square window per clip around the projected skull, drawn at 512 x 512."""
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from omg_jax.head.load import Head
 from omg_jax.tracking.crops import SquareCrop, sample_crop
@@ -11,7 +11,7 @@ PORTRAIT_SIZE = 512
 WINDOW_MARGIN = 1.65
 
 
-def skull_vertices(head: Head) -> Float[np.ndarray, "v"]:
+def skull_vertices(head: Head) -> Int[np.ndarray, "v"]:
     """Ids of the vertices that make the skull's box: skin with ears, without neck, eyes and mouth."""
     return np.setdiff1d(head.regions["skin"], head.regions["neck"])
 
