@@ -1,4 +1,4 @@
-"""A file of FLAME's structure with made-up numbers (the real one may not be shipped): what tests and references read."""
+"""A file of FLAME's structure with made-up numbers (the real one may not be shipped), for tests and references."""
 
 import pickle
 from pathlib import Path
