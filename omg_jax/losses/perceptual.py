@@ -67,7 +67,7 @@ def lpips_features(
 ) -> tuple[Float[Array, "b _ _ _"], ...]:
     """The network's features at its first ``max_tap`` taps, each of unit length over its channels."""
     scaled = (2.0 * images - 1.0 - jnp.array(_SHIFT)) / jnp.array(_SCALE)
-    return tuple(_unit_length(features) for features in network_features(params, scaled, max_tap))
+    return tuple(unit_length(features) for features in network_features(params, scaled, max_tap))
 
 
 def feature_distance(
@@ -124,7 +124,7 @@ def _max_pool(x: Float[Array, "b h w c"], window: int) -> Float[Array, "b i j c"
     return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, window, window, 1), (1, 2, 2, 1), "VALID")
 
 
-def _unit_length(features: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+def unit_length(features: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     """Features over their length across channels; zero features stay zero, with finite gradients."""
     squared = jnp.sum(jnp.square(features), axis=-1, keepdims=True)
     length = jnp.sqrt(jnp.where(squared > 0.0, squared, 1.0)) * (squared > 0.0)
