@@ -20,9 +20,12 @@ CONFIG = Config(
         width=64,
         pyramid_channels=(64, 96, 128, 128),
         transformer=TransformerConfig(num_heads=4, hidden=256, self_attention=False),
-        gaussians=GaussianConfig(hidden=48, max_scale=0.1, max_offset=0.1, opaque_start=True, colour_skip=True),
+        gaussians=GaussianConfig(
+            hidden=48, heads_per_level=False, max_scale=0.1, max_offset=0.1, opaque_start=True, colour_skip=True
+        ),
         plane=PlaneConfig(num_hidden=2, hidden=64, upsample=2, region="matte", along_ray=True, capacity=32768),
         refiner=UNetConfig(),
+        visibility_tolerance=0.006,  # 1.2 mm: tells an eyeball from the lid over it
     ),
     train=TrainConfig(
         output="runs/small",
@@ -32,7 +35,7 @@ CONFIG = Config(
         learning_rate=3e-4,
         warmup_steps=200,
         adam_b1=0.9,
-        curriculum=CurriculumConfig(level_0_until=0.05, level_1_until=0.3, random_shares=(0.2, 0.4, 0.4)),
+        curriculum=CurriculumConfig(level_0_until=0.05, level_1_until=0.2, random_shares=(0.2, 0.4, 0.4)),
         losses=LossConfig(perceptual_max_tap=4, perceptual_size=128),
     ),
 )

@@ -20,6 +20,7 @@ class GaussianConfig:
 
     num_channels: int = 32  # splatted feature channels; the first three are the coarse RGB colour
     hidden: int = 128  # channels of the hidden layer of every attribute MLP
+    heads_per_level: bool = True  # every level's own vertices have MLPs of their own, as in the authors' release
     max_scale: float = 0.05  # a standard deviation is max_scale * sigmoid(x)
     max_offset: float = 0.25  # a vertex offset is max_offset * tanh(x)
     opaque_start: bool = False  # start nearly opaque, at the mesh's vertex spacing, with a learned scale per level

@@ -57,7 +57,7 @@ class SegmentHeads(nnx.Module):
 
 
 class GaussianHeads(nnx.Module):
-    """F_h -> attributes per vertex. Every vertex is served by the heads of the level that introduced it.
+    """F_h -> attributes per vertex. Every vertex is served by the heads of the level that introduced it, or all by one.
 
     spacing holds, per level, the distance from each vertex to its neighbours on the template (world units): with
     opaque_start the scales start from it, and a learned offset per level shifts them.
@@ -67,7 +67,8 @@ class GaussianHeads(nnx.Module):
         self, width: int, spacing: list[Float[Array, " n"]], config: GaussianConfig, compat: str, *, rngs: nnx.Rngs
     ):
         inputs = width + EMBEDDING_SIZE + (SKIP_SIZE if config.colour_skip else 0)
-        self.segments = nnx.List([SegmentHeads(inputs, config, rngs=rngs) for _ in spacing])
+        num_heads = len(spacing) if config.heads_per_level else 1
+        self.segments = nnx.List([SegmentHeads(inputs, config, rngs=rngs) for _ in range(num_heads)])
         self.num_vertices, self.config = tuple(len(level) for level in spacing), config
         self.quaternion_axis = -2 if compat == "release" else -1
         self.start_scale = nnx.List([])
@@ -84,15 +85,16 @@ class GaussianHeads(nnx.Module):
     ) -> HeadGaussians:
         """skip: see SKIP_SIZE, only with the colour skip; direction: harmonic embedding of the photo's view axis."""
         inputs = features if skip is None else jnp.concatenate([features, skip], axis=-1)
-        bounds = (0, *self.num_vertices[: lod + 1])
-        start_scale = jnp.zeros(bounds[-1])
+        start_scale = jnp.zeros(self.num_vertices[lod])
         if self.start_scale:
             start_scale = self.start_scale[lod][...] + self.level_scale[...][lod]
-        segments = []
-        for k in range(lod + 1):
-            rows = slice(bounds[k], bounds[k + 1])
-            raw = self.segments[k](inputs[:, rows], direction)
+        ends = self.num_vertices[: lod + 1] if self.config.heads_per_level else self.num_vertices[lod : lod + 1]
+        segments, start = [], 0
+        for heads, end in zip(self.segments, ends, strict=False):
+            rows = slice(start, end)
+            raw = heads(inputs[:, rows], direction)
             segments.append(self.activate(raw, None if skip is None else skip[:, rows], start_scale[rows, None]))
+            start = end
         return HeadGaussians(*(jnp.concatenate(group, axis=1) for group in zip(*segments, strict=True)))
 
     def activate(
