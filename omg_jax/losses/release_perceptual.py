@@ -17,7 +17,7 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 def release_perceptual_loss(
     alexnet: PerceptualParams, a: Float[Array, "b h w 3"], b: Float[Array, "b h w 3"]
 ) -> Float[Array, "b"]:
-    """Absolute differences of AlexNet's unit-length features: channels summed, space averaged, taps weighted and summed.
+    """Absolute differences of AlexNet's unit-length features: channels summed, space averaged, taps weighted.
 
     Args:
         alexnet: the network of the asset lpips-alexnet; LPIPS's heads are not used.
