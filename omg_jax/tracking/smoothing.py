@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-SPEED_CUTOFF = 1.0  # Hz, of the speed estimate
+SPEED_CUTOFF = 3.0  # Hz, of the speed estimate
 
 
 class Smoothness(NamedTuple):
