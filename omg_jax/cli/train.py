@@ -15,6 +15,7 @@ from omg_jax.losses.perceptual_weights import load_perceptual
 from omg_jax.models.dinov2_weights import load_dinov2
 from omg_jax.training.loop import Job, Listener
 from omg_jax.training.loop import train as run_training
+from omg_jax.training.records import Row
 from omg_jax.training.tokens import backbone_taps
 
 SHOWN = ("loss", "l2_refined", "ssim_refined", "perceptual_refined", "seconds")
@@ -64,7 +65,7 @@ def listener(progress: Progress, num_steps: int) -> Listener:
     """Shows a run as a progress bar, with the logged numbers above it."""
     task: TaskID = progress.add_task("training", total=num_steps)
 
-    def on_log(row: dict[str, float]) -> None:
+    def on_log(row: Row) -> None:
         numbers = "  ".join(f"{name} {row[name]:.4f}" for name in SHOWN)
         console.print(f"step {row['step']}  {numbers}  skipped {row['skipped']}")
 

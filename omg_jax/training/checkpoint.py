@@ -70,7 +70,7 @@ def _check_same_run(saved: dict, wanted: dict, where: str) -> None:
     for path in _FIXED:
         before, now = saved, wanted
         for name in path.split("."):
-            before, now = before.get(name), now.get(name)
+            before, now = before[name], now[name]
         if before != now:
             raise ValueError(
                 f"the checkpoint in {where} was made with {path} = {before}, this run has {now}: give the same options "

@@ -23,7 +23,7 @@ from omg_jax.models.weights import WeightsMeta, load_weights, save_weights
 from omg_jax.training.checkpoint import Checkpoints
 from omg_jax.training.curriculum import check_curriculum, level_at
 from omg_jax.training.pictures import grid_row, save_grid
-from omg_jax.training.records import Meter, MetricLog, write_config
+from omg_jax.training.records import Meter, MetricLog, Row, write_config
 from omg_jax.training.state import TrainState, init_state
 from omg_jax.training.step import Frozen, TrainStep, make_train_step, predict
 from omg_jax.training.tokens import Taps, TokenCache
@@ -49,7 +49,7 @@ class Listener(NamedTuple):
 
     on_start: Callable[[int], None]
     on_step: Callable[[int], None]
-    on_log: Callable[[dict[str, float]], None]
+    on_log: Callable[[Row], None]
     on_note: Callable[[str], None]
 
 

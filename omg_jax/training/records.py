@@ -16,6 +16,8 @@ from omg_jax.files import replacing
 
 JSONL_NAME, CSV_NAME, CONFIG_NAME = "metrics.jsonl", "metrics.csv", "config.json"
 
+Row = dict[str, float | int]
+
 
 class Meter:
     """Means over the steps since the last logged row, and how long they took."""
@@ -31,7 +33,7 @@ class Meter:
         yield
         self._waited += time.perf_counter() - start
 
-    def add(self, metrics: dict[str, Array | int]) -> None:
+    def add(self, metrics: dict[str, Array | float | int]) -> None:
         """Takes one step's metrics; waits until they are computed."""
         self._rows.append({name: float(value) for name, value in metrics.items()})
 
@@ -62,7 +64,7 @@ class MetricLog:
                 writer.writeheader()
                 writer.writerows(rows)
 
-    def write(self, row: dict[str, float]) -> None:
+    def write(self, row: Row) -> None:
         """Appends one row; all rows of a run have the same names."""
         with self._jsonl.open("a") as file:
             file.write(json.dumps(row) + "\n")
@@ -73,7 +75,7 @@ class MetricLog:
             writer.writerow(row)
 
 
-def read_metrics(folder: Path) -> list[dict[str, float]]:
+def read_metrics(folder: Path) -> list[Row]:
     """The rows of a run's metrics.jsonl, without a last line that a killed process left unfinished."""
     path = Path(folder) / JSONL_NAME
     if not path.is_file():

@@ -47,7 +47,7 @@ def make_train_step(graphdef: nnx.GraphDef, config: Config, lod: int, *, axis_na
         (loss, terms), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
         if axis_name is not None:
             loss, terms, gradients = jax.lax.pmean((loss, terms, gradients), axis_name)
-        norm = optax.global_norm(gradients)
+        norm = optax.tree.norm(gradients)
         healthy = jnp.isfinite(loss) & jnp.isfinite(norm)
         metrics = {
             "loss": loss,

@@ -1,0 +1,125 @@
+"""A whole run, around a network that takes milliseconds: what it writes, how it stops, that it continues exactly."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from omg_jax.models.weights import read_weights_meta
+from omg_jax.training.checkpoint import Checkpoints
+from omg_jax.training.loop import SILENT, train
+from omg_jax.training.records import read_metrics
+from tests.unit.training.conftest import with_options
+
+
+def same(a, b) -> bool:
+    return all(jax.tree.leaves(jax.tree.map(lambda x, y: np.array_equal(x, y), a, b)))
+
+
+def stopping_at(step: int, number: signal.Signals):
+    """A listener that sends this process a signal after a step."""
+
+    def on_step(done: int) -> None:
+        if done == step:
+            os.kill(os.getpid(), number)
+
+    return SILENT._replace(on_step=on_step)
+
+
+def without_times(rows):
+    return [{name: value for name, value in row.items() if not name.startswith("seconds")} for row in rows]
+
+
+def test_a_run_leaves_its_records_behind(job):
+    steps, notes = [], []
+    outcome = train(job, SILENT._replace(on_step=steps.append, on_note=notes.append))
+    folder = Path(job.config.train.output)
+    assert outcome.finished and steps == list(range(1, 13)) and not notes
+    assert [row["step"] for row in read_metrics(folder)] == [2, 4, 6, 8, 10, 12]
+    assert json.loads((folder / "config.json").read_text())["train"]["learning_rate"] == 0.05
+    assert [path.name for path in sorted((folder / "pictures").iterdir())] == ["step_0000006.png", "step_0000012.png"]
+    with Image.open(folder / "pictures" / "step_0000012.png") as picture:
+        assert picture.size == (5 * 256, 3 * 256)
+    meta = read_weights_meta(outcome.weights)
+    assert (meta.preset, meta.step, meta.head_sha256) == ("tiny", 12, job.head.sha256)
+    assert sorted(int(path.name) for path in (folder / "checkpoints").iterdir()) == [8, 12]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_continues_to_the_same_bits(job, tmp_path, number):
+    whole = train(with_options(job, output=str(tmp_path / "whole")))
+    handler = signal.getsignal(number)
+    stopped = train(job, stopping_at(7, number))
+    assert not stopped.finished and int(stopped.state.step) == 7
+    assert signal.getsignal(number) is handler
+    notes, starts = [], []
+    resumed = train(job, SILENT._replace(on_note=notes.append, on_start=starts.append))
+    assert starts == [7] and "step 7" in notes[0]
+    assert resumed.finished and same(resumed.state, whole.state)
+    rows = [without_times(read_metrics(Path(folder))) for folder in (job.config.train.output, tmp_path / "whole")]
+    assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
+    # The interval in which it stopped is averaged over fewer steps; all others are equal.
+    assert [row for row in rows[0] if row["step"] != 8] == [row for row in rows[1] if row["step"] != 8]
+
+
+def test_a_killed_run_continues_from_its_last_checkpoint(job, tmp_path):
+    """A failure after step 6 stands for kill -9: nothing is saved on the way out."""
+
+    def die(done: int) -> None:
+        if done == 6:
+            raise KeyboardInterrupt
+
+    whole = train(with_options(job, output=str(tmp_path / "whole")))
+    with pytest.raises(KeyboardInterrupt):
+        train(job, SILENT._replace(on_step=die))
+    starts = []
+    resumed = train(job, SILENT._replace(on_start=starts.append))
+    assert starts == [4] and same(resumed.state, whole.state)
+
+
+def test_training_does_not_depend_on_loader_threads_or_cache(job, tmp_path):
+    runs = [
+        train(with_options(job, output=str(tmp_path / f"{threads}"), loader_threads=threads, token_cache_mb=cache))
+        for threads, cache in ((1, 0), (3, 64))
+    ]
+    assert same(runs[0].state, runs[1].state)
+
+
+def test_a_finished_run_stays_as_it_is(job):
+    first = train(job)
+    again = train(job)
+    assert again.finished and same(first.state, again.state)
+
+
+def test_more_steps_continue_a_finished_run_but_other_options_do_not(job):
+    train(job)
+    assert int(train(with_options(job, num_steps=14)).state.step) == 14
+    with pytest.raises(ValueError, match=r"train.batch_size = 2, this run has 3.*--train.output"):
+        train(with_options(job, batch_size=3))
+
+
+def test_given_weights_are_where_a_run_starts(job, tmp_path):
+    first = train(job)
+    notes = []
+    warm = with_options(job, output=str(tmp_path / "warm"), num_steps=1, learning_rate=0.0)
+    warm = with_options(warm, init_weights=str(first.weights))
+    second = train(warm, SILENT._replace(on_note=notes.append))
+    assert same(second.state.params, first.state.average)
+    assert str(first.weights) in notes[0]
+
+
+def test_clips_of_another_head_are_refused_before_anything_is_written(job, tmp_path):
+    other = job._replace(index=job.index._replace(head_name="flame", head_sha256="0" * 64))
+    with pytest.raises(ValueError, match="head flame .*, expected arkit"):
+        train(other)
+    assert not Path(job.config.train.output).exists()
+
+
+def test_restoring_from_nothing_is_refused(job, tmp_path):
+    with Checkpoints(tmp_path / "empty") as checkpoints, pytest.raises(ValueError, match="no checkpoint"):
+        checkpoints.restore(None, job.config)

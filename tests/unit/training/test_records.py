@@ -1,0 +1,43 @@
+"""What a run writes down."""
+
+import csv
+
+import numpy as np
+
+from omg_jax.training.records import CSV_NAME, JSONL_NAME, Meter, MetricLog, read_metrics
+
+
+def rows_of_csv(folder):
+    with (folder / CSV_NAME).open(newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def test_both_files_hold_the_same_rows(tmp_path):
+    log = MetricLog(tmp_path, first_step=0)
+    rows = [{"step": step, "loss": 1.0 / step} for step in (1, 2, 3)]
+    for row in rows:
+        log.write(row)
+    assert read_metrics(tmp_path) == rows == rows_of_csv(tmp_path)
+
+
+def test_a_continued_run_forgets_what_came_after_its_checkpoint(tmp_path):
+    log = MetricLog(tmp_path, first_step=0)
+    for step in (1, 2, 3):
+        log.write({"step": step, "loss": 1.0})
+    with (tmp_path / JSONL_NAME).open("a") as file:
+        file.write('{"step": 4, "lo')  # killed while writing
+    log = MetricLog(tmp_path, first_step=2)
+    log.write({"step": 3, "loss": 2.0})
+    assert read_metrics(tmp_path) == rows_of_csv(tmp_path)
+    assert [(row["step"], row["loss"]) for row in read_metrics(tmp_path)] == [(1, 1.0), (2, 1.0), (3, 2.0)]
+
+
+def test_means_leave_out_batches_that_were_not_finite():
+    meter = Meter()
+    for loss, lod in ((1.0, 0), (np.nan, 1), (3.0, 2)):
+        meter.add({"loss": loss, "lod": lod})
+    means = meter.means()
+    assert (means["loss"], means["lod"]) == (2.0, 1.0)
+    assert means["seconds"] >= means["seconds_waiting"] == 0.0
+    meter.add({"loss": 5.0, "lod": 0})
+    assert meter.means()["loss"] == 5.0
