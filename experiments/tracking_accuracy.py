@@ -104,8 +104,8 @@ def measure(solution: Solution, landmarks: list[FaceLandmarks], head: Head) -> F
     window = solution.window
     seen: Observation = observe(landmarks, head.expression_names, window.centre, PORTRAIT_SIZE / window.side)
     focal = portrait_intrinsics((PORTRAIT_SIZE, PORTRAIT_SIZE))[0, 0]
-    fitted = jax.vmap(lambda frame: project(reduced, frame, solution.shape, focal))(solution.frames)
-    facing = jax.vmap(lambda rotation: visible(reduced, rotation))(solution.frames.rotation)
+    fitted = jax.jit(jax.vmap(project, (None, 0, None, None)))(reduced, solution.frames, solution.shape, focal)
+    facing = jax.jit(jax.vmap(visible, (None, 0)))(reduced, solution.frames.rotation)
     points = np.asarray(seen.points)
     iod = np.linalg.norm(points[:, RIGHT_EYE_OUTER] - points[:, LEFT_EYE_OUTER], axis=-1)
     errors = np.linalg.norm(np.asarray(fitted) - points[..., :2], axis=-1) / iod[:, None] * 100.0

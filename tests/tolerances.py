@@ -37,13 +37,10 @@ LANDMARK_PLACES = dict(rtol=0, atol=1.25e-2)  # world units (2.5 mm): half the b
 # The rasterizer against a float64 oracle, on images of 128 pixels: means in pixels are rounded to 1e-5, alphas by as
 # much. Relative as well, for depth, which is ten units.
 RENDERED_PIXELS = dict(rtol=1e-5, atol=1e-5)
-# At 512 pixels means are rounded to 3e-5, and Gaussians as small as the pixels turn that into alphas.
-LARGE_RENDERED_PIXELS = dict(rtol=1e-5, atol=5e-5)
 FLIPPED_PIXELS = 1e-4  # share of pixels where rounding decides a threshold (alpha of 1/255, transmittance of 1e-4)
 RENDER_GRADIENTS = 1e-4  # error over size, both as L2 norms: sums of thousands of float32 terms of either sign
 # Two ways to sum the same float32 products, each of relative error 1e-6.
 RENDER_IDENTITY = dict(rtol=1e-5, atol=0)
-SIMD_LEVELS = dict(rtol=0, atol=2e-6)  # pixels of order one: with or without fused multiply-add, another exponential
 
 # Training.
 DRAWN_SHARES = dict(rtol=0, atol=0.02)  # five standard deviations of a share among 14,000 draws
@@ -55,3 +52,9 @@ PHOTO_LANDMARKS = dict(rtol=0, atol=4.0)  # pixels, on a face 92 pixels wide; ho
 LANDMARK_REPEAT = dict(rtol=0, atol=0.05)  # of the eyes' distance, worst of 478 landmarks: one net pixel and its noise
 TRACKED_LANDMARKS = 0.02  # of the eyes' distance, median; 0.012 was measured on clips
 MATTE_EDGE = dict(rtol=0, atol=1e-6)  # a cubic in float32
+OUTLIER_PULL = 0.4  # shift of the head over that of the landmarks' mean; Huber's loss leaves a constant pull
+GAZE_LEFT = 0.5  # error of the gaze over that of its prior: five iris points against a prior of 9 degrees
+SHAPE_ERROR_LEFT = 0.2  # landmark error after the fit over that of the mean head
+SHAPE_CORRELATION = 0.5  # of 65 sliders with the true ones: the prior shrinks what a few views hardly show
+WEIGHT_EXCESS = 0.2  # how far soft one-sided penalties let a unit weight out of its range
+START_POSE = dict(rtol=0, atol=6e-2)  # matrix entries; the start knows neither shape nor perspective

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from omg_jax.geometry.camera import portrait_intrinsics, world_to_pixels
+from omg_jax.geometry.camera import PORTRAIT_FOCAL, portrait_intrinsics, world_to_pixels
 from omg_jax.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from omg_jax.head.load import Head
-from omg_jax.head.model import head_vertices, zero_params
-from omg_jax.tracking.cost import FACING, FrameFit
+from omg_jax.head.model import head_vertices
+from omg_jax.tracking.cost import FACING, FrameFit, Observation
 from omg_jax.tracking.crop import PORTRAIT_SIZE, face_window, portrait_window, skull_vertices
 from omg_jax.tracking.crops import SquareCrop, points_to_picture
 from omg_jax.tracking.fit import fit_clip, fit_frames
@@ -62,8 +62,8 @@ def smooth_solution(solution: Solution, fps: float) -> Solution:
     """The solution with its motion smoothed; the shape stays."""
     rotation, translation, expression, gaze = (np.asarray(values) for values in solution.frames)
     # Rotation vectors from the first frame's pose: they do not wrap around unless the head turns by half a turn.
-    turns = np.asarray(matrix_to_axis_angle(jnp.asarray(rotation @ rotation[0].T)))
-    rotation = np.asarray(axis_angle_to_matrix(jnp.asarray(smooth(turns, fps, ROTATION)))) @ rotation[0]
+    turns = np.asarray(jax.jit(matrix_to_axis_angle)(rotation @ rotation[0].T))
+    rotation = np.asarray(jax.jit(axis_angle_to_matrix)(smooth(turns, fps, ROTATION))) @ rotation[0]
     across, depth = smooth(translation[:, :2], fps, ACROSS), smooth(translation[:, 2:], fps, DEPTH)
     # The picture shows x / z and y / z: a smoother depth must not move the head in it.
     across = across * depth / translation[:, 2:]
@@ -78,8 +78,7 @@ def smooth_solution(solution: Solution, fps: float) -> Solution:
 
 def solution_motion(solution: Solution, head: Head, fps: float, source: str) -> Motion:
     """The motion of a solution: rigid head motion lies in the camera, as in the paper."""
-    params, camera = _params(solution, head), _camera(solution.frames)
-    params, camera = jax.tree.map(np.asarray, (params, camera))
+    params, camera = jax.tree.map(np.asarray, _pose(solution.frames, solution.shape))
     size = (PORTRAIT_SIZE, PORTRAIT_SIZE)
     return Motion(params, camera, size, float(fps), head.name, head.sha256, source)
 
@@ -94,38 +93,43 @@ def _fit(
 ) -> Solution:
     """Fits frames in a window's camera, together with the shape unless it is given."""
     seen = observe(landmarks, head.expression_names, window.centre, PORTRAIT_SIZE / window.side)
-    focal = portrait_intrinsics((PORTRAIT_SIZE, PORTRAIT_SIZE))[0, 0]
+    focal = jnp.float32(PORTRAIT_FOCAL * PORTRAIT_SIZE / 2)
     if shape is None:
         frames, shape = fit_clip(reduced, seen, focal)
         return Solution(shape, frames, window)
-    count = len(landmarks)
-    batches = []
+    count, batches = len(landmarks), []
     for start in range(0, count, BATCH):
         indices = np.minimum(np.arange(start, start + BATCH), count - 1)
-        batches.append(fit_frames(reduced, jax.tree.map(lambda x: x[indices], seen), focal, shape))  # noqa: B023 (used at once)
-    frames = jax.tree.map(lambda *parts: jnp.concatenate(parts)[:count], *batches)
+        batch = Observation(*(np.asarray(values)[indices] for values in seen))
+        batches.append(jax.tree.map(np.asarray, fit_frames(reduced, batch, focal, shape)))
+    frames = jax.tree.map(lambda *parts: jnp.asarray(np.concatenate(parts)[:count]), *batches)
     return Solution(shape, frames, window)
 
 
-def _params(solution: Solution, head: Head) -> HeadParams:
-    count = solution.frames.expression.shape[0]
-    return zero_params(head.model, (count,))._replace(
-        shape_params=jnp.broadcast_to(solution.shape, (count, *solution.shape.shape)),
-        expression_params=solution.frames.expression,
-        eye_pose=gaze_to_eye_pose(solution.frames.gaze),
-    )
-
-
-def _camera(frames: FrameFit) -> Camera:
+@jax.jit
+def _pose(frames: FrameFit, shape: Array) -> tuple[HeadParams, Camera]:
+    """Parameters and cameras of fitted frames. One program: operation by operation, each would be compiled."""
     count = frames.rotation.shape[0]
+    still = jnp.zeros((count, 3))
+    params = HeadParams(
+        shape_params=jnp.broadcast_to(shape, (count, *shape.shape)),
+        expression_params=frames.expression,
+        global_rotation=still,
+        neck_pose=still,
+        jaw_pose=still,
+        eye_pose=gaze_to_eye_pose(frames.gaze),
+        translation=still,
+    )
     pose = jnp.concatenate([frames.rotation @ FACING, frames.translation[..., None]], axis=-1)
     last = jnp.broadcast_to(jnp.array([0.0, 0.0, 0.0, 1.0]), (count, 1, 4))
     intrinsics = portrait_intrinsics((PORTRAIT_SIZE, PORTRAIT_SIZE))
-    return Camera(jnp.concatenate([pose, last], axis=-2), jnp.broadcast_to(intrinsics, (count, 3, 3)))
+    camera = Camera(jnp.concatenate([pose, last], axis=-2), jnp.broadcast_to(intrinsics, (count, 3, 3)))
+    return params, camera
 
 
 def _skull_pixels(head: Head, solution: Solution) -> Float[np.ndarray, "t v 2"]:
     """Where the skull's vertices lie in the pictures, in pixels."""
-    vertices = head_vertices(head.model, _params(solution, head))[:, skull_vertices(head)]
-    pixels, _ = world_to_pixels(_camera(solution.frames), vertices)
-    return np.stack([points_to_picture(frame, solution.window, PORTRAIT_SIZE) for frame in np.asarray(pixels)])
+    params, camera = _pose(solution.frames, solution.shape)
+    vertices = jax.jit(head_vertices)(head.model, params)
+    pixels = np.asarray(jax.jit(world_to_pixels)(camera, vertices)[0])[:, skull_vertices(head)]
+    return np.stack([points_to_picture(frame, solution.window, PORTRAIT_SIZE) for frame in pixels])
