@@ -79,7 +79,8 @@ def reel_frames(
     players: list[Player], driver: Driver, source: UInt8[np.ndarray, "h w 3"], seconds: list[list[float]]
 ) -> Iterator[UInt8[np.ndarray, "h2 w2 3"]]:
     """The reenactment's panels; each level plays its share of the driver. seconds collects times by level."""
-    for lod, indices in enumerate(np.array_split(np.arange(len(driver.pictures)), len(players))):
+    for lod, share in enumerate(np.array_split(np.arange(len(driver.pictures)), len(players))):
+        indices = share.tolist()
         for index, (frame, spent) in zip(indices, play(players[lod], driver.motion, indices), strict=True):
             seconds[lod].append(spent)
             panels = {
@@ -93,7 +94,7 @@ def reel_frames(
 
 def sheet(players: list[Player], driver: Driver, source: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h2 w2 3"]:
     """Some of the driver's frames, one per row, beside the avatar at every level of detail."""
-    indices = np.linspace(0, len(driver.pictures) - 1, SHEET_ROWS).round().astype(int)
+    indices = np.linspace(0, len(driver.pictures) - 1, SHEET_ROWS).round().astype(int).tolist()
     rows = [[source, driver.pictures[index]] for index in indices]
     captions = ["source", "driver"]
     for lod, player in enumerate(players):

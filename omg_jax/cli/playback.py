@@ -1,7 +1,7 @@
 """Plays an avatar with a motion, frame by frame, and measures how fast."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +44,7 @@ def orbit_motion(motion: Motion, degrees: float) -> Motion:
     )
 
 
-def play(player: Player, motion: Motion, indices: Iterator[int] | range) -> Iterator[tuple[Frame, float]]:
+def play(player: Player, motion: Motion, indices: Iterable[int]) -> Iterator[tuple[Frame, float]]:
     """Frames and the seconds each took. The first is rendered twice: its first rendering compiles."""
     for count, index in enumerate(indices):
         params, camera = motion_frame(motion, index)

@@ -69,15 +69,11 @@ def track(picture: Float[np.ndarray, "h w 3"], network: Network) -> TrackedPhoto
 def build(network: Network, tracked: TrackedPhoto) -> Avatar:
     """The avatar of a tracked photo."""
     size = network.config.model.image_size
-    image, matte = resize(tracked.image, (size, size, 3)), resize(tracked.matte, (size, size))
+    image = jax.image.resize(tracked.image, (size, size, 3), "linear")
+    matte = jax.image.resize(tracked.matte, (size, size), "linear")
     camera = scale_camera(tracked.camera, size / tracked.image.shape[0])
     with console.status("reconstructing the avatar"):
         return reconstruct_avatar(network, image, matte, tracked.params, camera)
-
-
-def resize(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The image at another size, antialiased where it shrinks; itself where the size is the same."""
-    return image if image.shape == shape else np.asarray(jax.image.resize(image, shape, "linear", antialias=True))
 
 
 def level_counts(avatar: Avatar) -> dict[str, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
@@ -88,6 +89,6 @@ def contact_sheet(rows: list[list[UInt8[np.ndarray, "s s 3"]]], captions: list[s
     return np.concatenate([np.concatenate(row, axis=1) for row in [top, *rows[1:]]], axis=0)
 
 
-def to_bytes(image: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
+def to_bytes(image: ArrayLike) -> UInt8[np.ndarray, "h w 3"]:
     """A float RGB image in [0, 1] (clipped) as bytes."""
     return (np.clip(np.asarray(image), 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
