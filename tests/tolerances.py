@@ -58,3 +58,8 @@ SHAPE_ERROR_LEFT = 0.2  # landmark error after the fit over that of the mean hea
 SHAPE_CORRELATION = 0.5  # of 65 sliders with the true ones: the prior shrinks what a few views hardly show
 WEIGHT_EXCESS = 0.2  # how far soft one-sided penalties let a unit weight out of its range
 START_POSE = dict(rtol=0, atol=6e-2)  # matrix entries; the start knows neither shape nor perspective
+
+# The network.
+PLANE_PIXELS = dict(rtol=0, atol=1e-3)  # pixels at a focal length of 384: float32 positions ten units from the camera
+PLANE_POINTS = dict(rtol=0, atol=1e-5)  # world units: rounding of float32 positions ten units from the camera
+INSIDE_MATTE = 0.98  # what the soft matte may lack inside a face

@@ -43,21 +43,20 @@ def anchor_centres() -> Float[np.ndarray, "896 2"]:
 
 
 def detect_faces(net: Net, image: UInt8[np.ndarray, "h w 3"]) -> list[FaceBox]:
-    """All faces of a picture, largest first.
+    """The faces that fill a good part of a picture: those seen when the whole of it is shrunk to the net's input."""
+    height, width = image.shape[:2]
+    return merge_overlapping(detect_in_windows(net, image, search_windows(width, height, 1.0)))
 
-    The whole picture is searched first; only if it shows no face, ever smaller overlapping windows of it.
+
+def search_faces(net: Net, image: UInt8[np.ndarray, "h w 3"]) -> list[FaceBox]:
+    """All faces of a picture, small ones too, which are looked for in overlapping windows.
+
+    Windows of the last share are searched only if the others show no face.
     """
     height, width = image.shape[:2]
-    for share in SEARCH_SHARES:
-        candidates = [
-            candidate
-            for window in search_windows(width, height, share)
-            for candidate in detect_in_window(net, image, window)
-        ]
-        faces = merge_overlapping(candidates)
-        if faces:
-            return sorted(faces, key=lambda face: -box_area(face.box))
-    return []
+    shares = [search_windows(width, height, share) for share in SEARCH_SHARES]
+    candidates = [face for windows in shares[:-1] for face in detect_in_windows(net, image, windows)]
+    return merge_overlapping(candidates or detect_in_windows(net, image, shares[-1]))
 
 
 def search_windows(width: int, height: int, share: float) -> list[SquareCrop]:
@@ -72,6 +71,11 @@ def window_centres(length: int, side: float) -> list[float]:
         return [length / 2]
     count = int(np.ceil((length - side) / (side / 2))) + 1
     return list(np.linspace(side / 2, length - side / 2, count))
+
+
+def detect_in_windows(net: Net, image: UInt8[np.ndarray, "h w 3"], windows: list[SquareCrop]) -> list[FaceBox]:
+    """Candidates of all windows."""
+    return [candidate for window in windows for candidate in detect_in_window(net, image, window)]
 
 
 def detect_in_window(net: Net, image: UInt8[np.ndarray, "h w 3"], window: SquareCrop) -> list[FaceBox]:

@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 
 from omg_jax.assets.registry import asset_path
 from omg_jax.tracking.crops import SquareCrop, points_to_picture, sample_crop
-from omg_jax.tracking.face_detector import FaceBox, detect_faces, overlap
+from omg_jax.tracking.face_detector import SAME_FACE_OVERLAP, FaceBox, box_area, detect_faces, overlap, search_faces
 from omg_jax.tracking.face_mesh import EXPRESSION_NET_LANDMARKS, LEFT_EYE_OUTER, NUM_LANDMARKS, RIGHT_EYE_OUTER
 from omg_jax.tracking.tflite import TfliteModel
 
@@ -56,23 +56,38 @@ class FaceLandmarker:
     ) -> FaceLandmarks | None:
         """Landmarks of the largest face of an RGB picture, or None where no face is seen.
 
-        previous: the same person's landmarks in the frame before; then the face nearest to them is taken, and they
-        replace a detector that misses. ValueError where the picture is smaller than 64 x 64.
+        previous: the same person's landmarks in the frame before; then the face nearest to them is taken, and their
+        place is where to look when the detector misses. Without it the picture is searched for small faces too.
+        ValueError where the picture is smaller than 64 x 64.
         """
         check_picture(image)
-        faces = detect_faces(self._detector, image)
-        window = choose_window(faces, previous)
-        if window is None:
-            return None
+        if previous is None:
+            faces = self._all_faces(image)
+            return max(faces, key=lambda face: box_area(face.box))._replace(num_faces=len(faces)) if faces else None
+        boxes = detect_faces(self._detector, image)
+        face = self._look(image, choose_window(boxes, previous))
+        return face and face._replace(num_faces=max(1, len(boxes)))
+
+    def _all_faces(self, image: np.ndarray) -> list[FaceLandmarks]:
+        """Every face that the detector finds and the landmark net confirms."""
+        confirmed: list[FaceLandmarks] = []
+        for box in search_faces(self._detector, image):
+            face = self._look(image, window_of_face(box))
+            # Two boxes of one face lead to the same landmarks.
+            if face and all(overlap(face.box, other.box) < SAME_FACE_OVERLAP for other in confirmed):
+                confirmed.append(face)
+        return confirmed
+
+    def _look(self, image: np.ndarray, window: SquareCrop) -> FaceLandmarks | None:
+        """Landmarks in a window, in two passes, and scores; None where the net sees no face there."""
         points, _ = self._landmarks_in(image, window)
         points, presence = self._landmarks_in(image, window_of_points(points))
         if presence < PRESENCE_THRESHOLD:
             return None
-        seen = points[list(EXPRESSION_NET_LANDMARKS), :2]
-        (scores,) = self._expression_net(seen[None]).values()
+        (scores,) = self._expression_net(points[None, list(EXPRESSION_NET_LANDMARKS), :2]).values()
         box = np.concatenate([points[:, :2].min(axis=0), points[:, :2].max(axis=0)])
         return FaceLandmarks(
-            points.astype(np.float32), np.clip(scores.ravel(), 0.0, 1.0), presence, box.astype(np.float32), len(faces)
+            points.astype(np.float32), np.clip(scores.ravel(), 0.0, 1.0), presence, box.astype(np.float32), 1
         )
 
     def _landmarks_in(self, image: np.ndarray, window: SquareCrop) -> tuple[np.ndarray, float]:
@@ -93,10 +108,8 @@ def check_picture(image: UInt8[np.ndarray, "h w 3"]) -> None:
         )
 
 
-def choose_window(faces: list[FaceBox], previous: FaceLandmarks | None) -> SquareCrop | None:
-    """Where to look for landmarks: the largest face, or the one that overlaps the previous frame's, or that place."""
-    if previous is None:
-        return window_of_face(faces[0]) if faces else None
+def choose_window(faces: list[FaceBox], previous: FaceLandmarks) -> SquareCrop:
+    """Where to look for the person of the frame before: the face that overlaps theirs most, else where they were."""
     nearest = max(faces, key=lambda face: overlap(face.box, previous.box), default=None)
     if nearest is None or overlap(nearest.box, previous.box) == 0:
         return window_of_points(previous.points)

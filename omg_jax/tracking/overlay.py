@@ -1,9 +1,9 @@
 """Pictures that show how well a tracked head lies on its photo."""
 
 import cv2
-import jax.numpy as jnp
+import jax
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Array, Float, UInt8
 
 from omg_jax.geometry.camera import world_to_pixels
 from omg_jax.head.load import Head
@@ -26,18 +26,23 @@ def overlay_head(
 
     seen: landmarks in pixels of the picture; they are drawn in green, the head's own in red.
     """
-    vertices = head_vertices(head.model, params)
-    pixels = np.asarray(world_to_pixels(camera, vertices)[0])
+    vertices = jax.jit(head_vertices)(head.model, params)
+    pixels = np.asarray(_pixels(camera, vertices))
     faces = np.asarray(head.model.faces)
     triangles = list(_fixed_point(pixels[faces[_towards_camera(pixels, faces)]]))
     drawn = cv2.polylines(image.copy(), triangles, True, MESH_COLOUR, 1, cv2.LINE_AA, SUBPIXEL_BITS)
     drawn = cv2.addWeighted(drawn, opacity, image, 1.0 - opacity, 0.0)
     if seen is not None:
-        own = np.asarray(world_to_pixels(camera, head_landmarks(head.model, jnp.asarray(vertices)))[0])
+        own = np.asarray(_pixels(camera, head_landmarks(head.model, vertices)))
         for points, colour in ((own, FITTED_COLOUR), (seen, SEEN_COLOUR)):
             for point in _fixed_point(points):
                 cv2.circle(drawn, point.tolist(), 8, colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)
     return drawn
+
+
+@jax.jit
+def _pixels(camera: Camera, points: Float[Array, "n 3"]) -> Float[Array, "n 2"]:
+    return world_to_pixels(camera, points)[0]
 
 
 def _towards_camera(pixels: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -5,13 +5,13 @@ import pytest
 from skimage import data
 
 from omg_jax.tracking.matte import PortraitMatte, guided_filter, keep_largest_island, smooth_step
-from tests.tolerances import FLOAT32_ROUNDING, MATTE_EDGE
+from tests.tolerances import FLOAT32_ROUNDING, INSIDE_MATTE, MATTE_EDGE
 
 
 def test_the_person_is_in_and_the_background_is_out():
     matte = PortraitMatte()(data.astronaut())
     assert matte.shape == (512, 512) and matte.dtype == np.float32
-    assert matte[90:170, 195:255].min() == 1.0, "the face"
+    assert matte[90:170, 195:255].min() > INSIDE_MATTE, "the face"
     assert matte[:100, 330:430].max() == 0.0, "the wall beside the head"
     assert 0.3 < matte.mean() < 0.8
 

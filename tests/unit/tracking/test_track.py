@@ -52,7 +52,9 @@ def clip(photo, tmp_path_factory):
 
 
 def landmarks_in_crop(params, camera, head) -> np.ndarray:
-    return np.asarray(world_to_pixels(camera, head_landmarks(head.model, jax.jit(head_vertices)(head.model, params)))[0])
+    return np.asarray(
+        jax.jit(world_to_pixels)(camera, head_landmarks(head.model, jax.jit(head_vertices)(head.model, params)))[0]
+    )
 
 
 def test_the_heads_landmarks_lie_on_the_crops(tracked, head):
