@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "arena.h"
+#include "ffi/huge_pages.h"
 
 namespace omg::ffi {
 
@@ -35,7 +36,7 @@ class ArenaMemory {
   }
 
  private:
-  static constexpr size_t kAlignment = 64, kSmallestBlock = size_t{1} << 20;
+  static constexpr size_t kAlignment = 64;
 
   struct Free {
     void operator()(void* p) const { std::free(p); }
@@ -46,9 +47,10 @@ class ArenaMemory {
   };
 
   void add_block(size_t bytes) {
-    const size_t size = bytes > kSmallestBlock ? bytes : kSmallestBlock;
-    void* memory = std::aligned_alloc(kAlignment, size);
+    const size_t size = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+    void* memory = std::aligned_alloc(kHugePage, size);
     if (memory == nullptr) throw std::bad_alloc();
+    prefer_huge_pages(memory, size);
     blocks_.push_back({std::unique_ptr<void, Free>(memory), size});
     used_ = 0;
   }

@@ -5,6 +5,7 @@
 #include "cpu/rasterizer.h"
 #include "ffi/arena_pool.h"
 #include "ffi/batch.h"
+#include "ffi/huge_pages.h"
 #include "ffi/simd.h"
 #include "ffi/thread_pool.h"
 #include "xla/ffi/api/ffi.h"
@@ -117,6 +118,7 @@ xffi::Error forward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales, 
   const Dimensions image = out_alpha->dimensions();
   const Batch batch = {image, image.size() - 2};
   if (xffi::Error error = check(scene, batch); error.failure()) return error;
+  prefer_huge_pages(out_features->untyped_data(), out_features->size_bytes());
   return render_batch(batch, threads, [&](int64_t index, const Arena& arena, const Parallel& parallel) {
     const cpu::RasterizeOutputs out = {
         item_data(*out_features, 3, batch, index), item_data(*out_alpha, 2, batch, index),
@@ -139,6 +141,7 @@ xffi::Error backward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales,
     return xffi::Error::InvalidArgument(
         "omg_rasterize: expected cotangents [..., H, W] with the Gaussians' batch dimensions");
   }
+  prefer_huge_pages(d_features->untyped_data(), d_features->size_bytes());
   return render_batch(batch, threads, [&](int64_t index, const Arena& arena, const Parallel& parallel) {
     const cpu::RasterizeCotangents cotangents = {
         item_data(transmittance, 2, batch, index), item_data(last, 2, batch, index),

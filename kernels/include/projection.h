@@ -77,7 +77,7 @@ OMG_FN LocalMap<Real> linearize(const Gaussian<Real>& g, const PinholeCamera& ca
     for (int j = 0; j < 3; ++j) map.point[i] = map.point[i] + camera.rotation[i][j] * g.mean[j];
   }
   map.inverse_z = 1.0f / map.point[2];
-  map.ratio_x = map.point[0] * map.inverse_z, map.ratio_y = map.point[1] * map.inverse_z;
+  map.ratio_x = map.point[0] / map.point[2], map.ratio_y = map.point[1] / map.point[2];
   map.slope_x = minimum(maximum(map.ratio_x, Real(camera.min_slope_x)), Real(camera.max_slope_x));
   map.slope_y = minimum(maximum(map.ratio_y, Real(camera.min_slope_y)), Real(camera.max_slope_y));
   map.inverse_norm =

@@ -3,7 +3,7 @@
 import json as json_format
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -29,15 +29,21 @@ def bench(what: Positional[Literal["rasterizer"]], json: bool = False, repeats: 
         json: print one JSON object instead of a table.
         repeats: runs per measurement; the fastest counts.
     """
-    rows = [measure_rasterizer(n, c, repeats) for n in NUM_GAUSSIANS for c in NUM_CHANNELS]
+    result = measure(repeats)
     if json:
-        print(json_format.dumps({"simd_level": native.load().simd_level(), "image_size": IMAGE_SIZE, "rows": rows}))
+        print(json_format.dumps(result))
         return
     table = Table("Gaussians", "channels", "forward", "backward", title=f"process-CPU ms at {IMAGE_SIZE}x{IMAGE_SIZE}")
-    for row in rows:
+    for row in result["rows"]:
         times = (f"{row['forward_cpu_ms']:.1f}", f"{row['backward_cpu_ms']:.1f}")
         table.add_row(str(row["num_gaussians"]), str(row["num_channels"]), *times)
     Console().print(table)
+
+
+def measure(repeats: int) -> dict[str, Any]:
+    """The whole benchmark, as what `--json` prints."""
+    rows = [measure_rasterizer(n, c, repeats) for n in NUM_GAUSSIANS for c in NUM_CHANNELS]
+    return {"simd_level": native.load().simd_level(), "image_size": IMAGE_SIZE, "rows": rows}
 
 
 def measure_rasterizer(num_gaussians: int, num_channels: int, repeats: int) -> dict[str, float]:
