@@ -19,8 +19,9 @@ distance = jax.jit(release_perceptual_loss)
 def test_it_is_the_weighted_l1_distance_of_normalised_features():
     def features(picture):
         normalised = (picture - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
-        taps = jax.jit(network_features)(NETWORK, normalised)
-        return [np.asarray(tap) / np.linalg.norm(tap, axis=-1, keepdims=True) for tap in taps]
+        taps = [np.asarray(tap) for tap in jax.jit(network_features)(NETWORK, normalised)]
+        lengths = [np.linalg.norm(tap, axis=-1, keepdims=True) for tap in taps]
+        return [tap / np.where(length > 0, length, 1) for tap, length in zip(taps, lengths, strict=True)]
 
     wanted = sum(
         weight * np.abs(x - y).sum(axis=-1).mean()
