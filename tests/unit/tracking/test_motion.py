@@ -1,5 +1,7 @@
 """Motion files: what is written is read, and what is not a motion of this head is refused."""
 
+from importlib import resources
+
 import numpy as np
 import pytest
 
@@ -77,3 +79,12 @@ def test_wrong_suffix_writes_nothing(motion, tmp_path):
     with pytest.raises(ValueError, match="npz"):
         save_motion(tmp_path / "motion.mp4", motion)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_shipped_motion_belongs_to_the_shipped_head(head):
+    """It fails when the head file is made anew: experiments/make_demo_motion.py measures the motion again."""
+    with resources.as_file(resources.files("omg_jax").joinpath("assets", "demo_motion.npz")) as path:
+        motion = load_motion(path, head)
+    assert motion.camera.world_to_camera.shape == (120, 4, 4) and round(motion.fps) == 30
+    jaw = motion.head_params.expression_params[:, head.expression_names.index("jawOpen")]
+    assert jaw.max() - jaw.min() > 0.3, "a man who talks"
