@@ -12,7 +12,7 @@ from omg_jax.cli.console import console, report, tracked
 from omg_jax.cli.inputs import demo_motion, read_driver
 from omg_jax.cli.network import load_network
 from omg_jax.cli.playback import choose_level, fit_motion, num_frames, orbit_motion, play
-from omg_jax.cli.video import to_bytes, write_video
+from omg_jax.cli.video import check_video_name, to_bytes, write_video
 
 
 def animate(
@@ -39,6 +39,7 @@ def animate(
         head: The head model that the avatar was made with.
         json: Print one JSON object.
     """
+    check_video_name(output)
     person = load_avatar(avatar)
     network = load_network(person.meta.preset, weights, head)
     motion = read_driver(driver, network.head) if driver else demo_motion(network.head)

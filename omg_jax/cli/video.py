@@ -25,8 +25,7 @@ def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: f
     differ in size, or where the name does not end in .mp4.
     """
     path = Path(path)
-    if path.suffix != ".mp4":
-        raise ValueError(f"a video's name must end in .mp4, got {path}")
+    check_video_name(path)
     frames = iter(frames)
     first = next(frames, None)
     if first is None:
@@ -47,6 +46,12 @@ def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: f
                 encoder.send(np.ascontiguousarray(frame))
                 count += 1
     return count
+
+
+def check_video_name(path: Path) -> None:
+    """ValueError unless the name ends in .mp4."""
+    if path.suffix != ".mp4":
+        raise ValueError(f"a video's name must end in .mp4, got {path}")
 
 
 def start(encoder: Generator) -> None:

@@ -11,7 +11,7 @@ from omg_jax.avatar_file import load_avatar
 
 def frames_of(path) -> np.ndarray:
     with imageio.get_reader(path) as reader:
-        return np.stack(list(reader))
+        return np.stack([frame for frame in reader])  # list() would ask the reader for its unknown length
 
 
 def test_reconstruct_reports_what_it_made(omg, photos, tiny_weights, tmp_path):
