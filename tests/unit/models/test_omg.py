@@ -9,7 +9,7 @@ import pytest
 
 from omg_jax.avatar import most_opaque
 from omg_jax.configs import load_preset
-from omg_jax.geometry.camera import portrait_intrinsics
+from omg_jax.geometry.camera import crop_camera, portrait_intrinsics
 from omg_jax.geometry.subdivision import subdivide
 from omg_jax.head.load import load_head
 from omg_jax.head.model import head_vertices, zero_params
@@ -97,7 +97,7 @@ def test_driving_shape_is_ignored(built, model, source):
 def test_every_parameter_that_a_level_uses_gets_a_gradient(model, source):
     graphdef, params, constants = split_model(model)
     params = jax.tree.map(lambda x: x + 0.01, params)  # zero-initialised layers would block what lies before them
-    target = jnp.full((1, 32, 32, 3), 0.3)
+    target = jnp.full((1, SIZE // 2, SIZE // 2, 3), 0.3)
     batch = PairBatch(*_as_pair(source, target))
 
     def loss(p):
@@ -114,8 +114,10 @@ def test_every_parameter_that_a_level_uses_gets_a_gradient(model, source):
 
 
 def _as_pair(source: Source, target):
-    camera = source.camera._replace(intrinsics=source.camera.intrinsics.at[:, :2, 2].add(-(SIZE - 32) / 2))
-    return (*source[:3], source.params, source.camera, target, jnp.ones((1, 32, 32)), source.params, camera)
+    """The photo as source and driver; the target is its lower left quarter, where head and plane meet."""
+    window = target.shape[1]
+    camera = crop_camera(source.camera, float(SIZE - window), 0.0)
+    return (*source[:3], source.params, source.camera, target, jnp.ones(target.shape[:3]), source.params, camera)
 
 
 def test_paper_moves_the_source_mesh_by_the_offsets_and_release_does_not(head, source):
