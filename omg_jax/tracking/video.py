@@ -1,5 +1,6 @@
 """Frames of a video file, one at a time."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 DEFAULT_FPS = 25.0
+
+# A file that is no video is our one-line error; without this FFmpeg and OpenCV add their own lines to the console.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
 class VideoInfo(NamedTuple):
@@ -47,7 +51,9 @@ def _open(path: Path) -> cv2.VideoCapture:
     if not path.is_file():
         raise ValueError(f"no video at {path}; name a video file")
     # Without a named back-end OpenCV takes numbered pictures for a video, and says so on the console.
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    cv2.utils.logging.setLogLevel(level)
     if not capture.isOpened():
         raise ValueError(f"{path} is not a readable video; name a video file (mp4, mov, webm, avi)")
     return capture
