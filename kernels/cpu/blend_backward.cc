@@ -62,23 +62,22 @@ void open_tile(const RasterizeInputs& in, const Tile& tile, Slice slice, const R
 }
 
 // Steps the pixels that received the splat back to the front of it; returns the number of blocks with such pixels.
-OMG_VECTOR_FN int find_hits(const Splat& splat, int position, const Tile& tile, LaneOffsets offsets, Pixels* pixels,
-                            Hit* hits) {
+OMG_VECTOR_FN int find_hits(const Splat& splat, int position, const Tile& tile, const PixelCentres& centres,
+                            Pixels* pixels, Hit* hits) {
   const Footprint<float>& f = splat.shape;
   const BlockRange range = blocks_reached(f, tile);
   int count = 0;
   for (int row = range.first_row; row < range.end_row; ++row) {
-    const Float y = offsets.y + Float(tile.top + row * kBlockHeight);
     for (int column = range.first_column; column < range.end_column; ++column) {
       const int block = row * kBlockColumns + column;
       if (pixels->deepest[block] <= position) continue;
       Alpha alpha;
       Float exponent;
-      const Mask reached = reaches(f, offsets.x + Float(tile.left + column * kBlockWidth), y, &alpha, &exponent) &
-                           (Int(position) < pixels->last[block]);
+      const Mask reached =
+          reaches(f, centres.x[column], centres.y[row], &alpha, &exponent) & (Int(position) < pixels->last[block]);
       if (!any(reached)) continue;
       evaluate(f, exponent, &alpha);
-      const Mask received = alpha.visible & (Int(position) < pixels->last[block]);
+      const Mask received = alpha.visible & reached;
       if (!any(received)) continue;
       Hit& hit = hits[count++];
       hit.block = block, hit.u = alpha.u, hit.v = alpha.v;
@@ -165,7 +164,7 @@ OMG_VECTOR_FN void fetch_record(const float* record, int64_t size) {
 
 void blend_tile(const RasterizeInputs& in, const Splats& splats, const Tile& tile, Slice slice,
                 const RasterizeCotangents& cotangents, float* records, uint8_t* touched) {
-  const LaneOffsets offsets = lane_offsets();
+  const PixelCentres centres = pixel_centres(tile);
   const VisitChannels visit_full = visit_group<kLanes>(kLanes);
   const VisitChannels visit_rest = visit_group<kLanes>(slice.size % kLanes > 0 ? slice.size % kLanes : kLanes);
   Pixels pixels;
@@ -181,7 +180,7 @@ void blend_tile(const RasterizeInputs& in, const Splats& splats, const Tile& til
     const int32_t slot = tile.begin[i].slot;
     const float* features = in.features + splat.id * in.num_channels + slice.first;
     fetch_features(features, slice.size);
-    const int count = find_hits(splat, i, tile, offsets, &pixels, hits);
+    const int count = find_hits(splat, i, tile, centres, &pixels, hits);
     touched[slot] = count > 0;
     if (count == 0) continue;
     for (int first = 0; first < slice.size; first += kLanes) {

@@ -37,18 +37,17 @@ void open_tile(const Tile& tile, Pixels* pixels) {
 }
 
 // Lets one splat, the position-th of its tile, darken the pixels it reaches, and notes its weights.
-OMG_VECTOR_FN void weigh(const Splat& splat, const float* features, int position, const Tile& tile, LaneOffsets offsets,
-                         Pixels* pixels, Weights* weights) {
+OMG_VECTOR_FN void weigh(const Splat& splat, const float* features, int position, const Tile& tile,
+                         const PixelCentres& centres, Pixels* pixels, Weights* weights) {
   const Footprint<float>& f = splat.shape;
   const BlockRange range = blocks_reached(f, tile);
   for (int row = range.first_row; row < range.end_row; ++row) {
-    const Float y = offsets.y + Float(tile.top + row * kBlockHeight);
     for (int column = range.first_column; column < range.end_column; ++column) {
       const int block = row * kBlockColumns + column;
       const Mask open = pixels->open[block];
       Alpha alpha;
       Float exponent;
-      const Mask reached = reaches(f, offsets.x + Float(tile.left + column * kBlockWidth), y, &alpha, &exponent) & open;
+      const Mask reached = reaches(f, centres.x[column], centres.y[row], &alpha, &exponent) & open;
       if (!any(reached)) continue;
       evaluate(f, exponent, &alpha);
       const Float before = pixels->transmittance[block], after = before * (Float(1.0f) - alpha.clamped);
@@ -137,7 +136,7 @@ void write_pixels(const RasterizeInputs& in, const Tile& tile, const Pixels& pix
 
 void blend_tile(const RasterizeInputs& in, const Splats& splats, const Tile& tile, Slice slice,
                 const RasterizeOutputs& out) {
-  const LaneOffsets offsets = lane_offsets();
+  const PixelCentres centres = pixel_centres(tile);
   const Groups groups = channel_groups(slice.size);
   Pixels pixels;
   open_tile(tile, &pixels);
@@ -152,7 +151,7 @@ void blend_tile(const RasterizeInputs& in, const Splats& splats, const Tile& til
       const Splat& splat = splats.array[tile.begin[i].rank];
       const float* features = in.features + splat.id * in.num_channels;
       fetch_features(features + slice.first, slice.size);
-      weigh(splat, features, i, tile, offsets, &pixels, &weights);
+      weigh(splat, features, i, tile, centres, &pixels, &weights);
     }
     add_features(weights, groups, slice, &sums);
   }

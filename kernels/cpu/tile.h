@@ -61,15 +61,18 @@ OMG_VECTOR_FN void fetch_features(const float* features, int size) {
   for (int c = 0; c < size; c += kPerLine) __builtin_prefetch(features + c);
 }
 
-// Pixel centres of a block's lanes relative to the block's corner.
-struct LaneOffsets {
-  Float x, y;
+// The centres of a tile's pixels, in pixels of the image: x of every column of blocks, y of every row.
+struct PixelCentres {
+  Float x[kBlockColumns], y[kBlockRows];
 };
 
-OMG_VECTOR_FN LaneOffsets lane_offsets() {
+OMG_VECTOR_FN PixelCentres pixel_centres(const Tile& tile) {
   alignas(64) float x[kLanes], y[kLanes];
   for (int lane = 0; lane < kLanes; ++lane) x[lane] = lane % kBlockWidth + 0.5f, y[lane] = lane / kBlockWidth + 0.5f;
-  return {load(x), load(y)};
+  PixelCentres centres;
+  for (int i = 0; i < kBlockColumns; ++i) centres.x[i] = load(x) + Float(tile.left + i * kBlockWidth);
+  for (int i = 0; i < kBlockRows; ++i) centres.y[i] = load(y) + Float(tile.top + i * kBlockHeight);
+  return centres;
 }
 
 // The blocks that a splat's bounding box reaches, as ranges of block columns and rows; ends excluded.
