@@ -81,7 +81,7 @@ def main(options: Options) -> None:
         for name, picture in pictures.items():
             rows.setdefault(name, []).append(ruler(picture, target, mask, features))
         if options.pictures and number % 10 == 1:
-            save_strip(options.pictures / f"{options.clip}_{number:03d}.jpg", [target, *pictures.values()])
+            save_strip(options.pictures / f"{options.clip}_{number:03d}.png", [target, *pictures.values()])
     table = {name: means(measured) for name, measured in rows.items()}
     show(table)
     result = {
@@ -99,7 +99,7 @@ def save_strip(path: Path, pictures: list[np.ndarray]) -> None:
     """Pictures side by side, at half size."""
     path.parent.mkdir(parents=True, exist_ok=True)
     strip = np.concatenate([np.clip(picture, 0.0, 1.0)[::2, ::2] for picture in pictures], axis=1)
-    Image.fromarray((strip * 255.0 + 0.5).astype(np.uint8)).save(path, quality=92)
+    Image.fromarray((strip * 255.0 + 0.5).astype(np.uint8)).save(path)
 
 
 if __name__ == "__main__":

@@ -50,12 +50,12 @@ class Meter:
 class MetricLog:
     """Appends rows of numbers to metrics.jsonl and metrics.csv of a run's folder.
 
-    Rows at or after ``first_step``, left by a run that was killed after its last checkpoint, are dropped first.
+    Rows of more than ``steps_done`` steps, left by a run that was killed after its last checkpoint, are dropped first.
     """
 
-    def __init__(self, folder: Path, first_step: int):
+    def __init__(self, folder: Path, steps_done: int):
         self._jsonl, self._csv = Path(folder) / JSONL_NAME, Path(folder) / CSV_NAME
-        rows = [row for row in read_metrics(folder) if row["step"] < first_step]
+        rows = [row for row in read_metrics(folder) if row["step"] <= steps_done]
         with replacing(self._jsonl) as path:
             path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         with replacing(self._csv) as path, path.open("w", newline="") as file:

@@ -69,10 +69,10 @@ def job(tmp_path, monkeypatch, smooth_index, head):
         learning_rate=0.05,
         adam_b1=0.9,
         checkpoint_every=4,
-        picture_every=6,
+        picture_every=100,
         log_every=2,
-        curriculum=CurriculumConfig(level_0_until=0.25, level_1_until=0.5, random_shares=(0.4, 0.4, 0.2)),
-        losses=LossConfig(perceptual_max_tap=2, perceptual_size=32),
+        curriculum=CurriculumConfig(level_0_until=0.25, level_1_until=0.5, random_shares=(0.5, 0.5, 0.0)),
+        losses=LossConfig(perceptual_max_tap=1, perceptual_size=32),
     )
     config = dataclasses.replace(load_preset("tiny"), train=options)
     return Job(config, smooth_index, head, pooled_taps, small_network(ALEXNET_STAGES))

@@ -14,6 +14,7 @@ from omg_jax.models.weights import read_weights_meta
 from omg_jax.training.checkpoint import Checkpoints
 from omg_jax.training.loop import SILENT, train
 from omg_jax.training.records import read_metrics
+from omg_jax.training.state import init_state
 from tests.unit.training.conftest import with_options
 
 
@@ -37,7 +38,8 @@ def without_times(rows):
 
 def test_a_run_leaves_its_records_behind(job):
     steps, notes = [], []
-    outcome = train(job, SILENT._replace(on_step=steps.append, on_note=notes.append))
+    listener = SILENT._replace(on_step=steps.append, on_note=notes.append)
+    outcome = train(with_options(job, picture_every=6), listener)
     folder = Path(job.config.train.output)
     assert outcome.finished and steps == list(range(1, 13)) and not notes
     assert [row["step"] for row in read_metrics(folder)] == [2, 4, 6, 8, 10, 12]
@@ -122,4 +124,4 @@ def test_clips_of_another_head_are_refused_before_anything_is_written(job, tmp_p
 
 def test_restoring_from_nothing_is_refused(job, tmp_path):
     with Checkpoints(tmp_path / "empty") as checkpoints, pytest.raises(ValueError, match="no checkpoint"):
-        checkpoints.restore(None, job.config)
+        checkpoints.restore(init_state({}, job.config.train), job.config)

@@ -13,7 +13,7 @@ def rows_of_csv(folder):
 
 
 def test_both_files_hold_the_same_rows(tmp_path):
-    log = MetricLog(tmp_path, first_step=0)
+    log = MetricLog(tmp_path, steps_done=0)
     rows = [{"step": step, "loss": 1.0 / step} for step in (1, 2, 3)]
     for row in rows:
         log.write(row)
@@ -21,12 +21,12 @@ def test_both_files_hold_the_same_rows(tmp_path):
 
 
 def test_a_continued_run_forgets_what_came_after_its_checkpoint(tmp_path):
-    log = MetricLog(tmp_path, first_step=0)
+    log = MetricLog(tmp_path, steps_done=0)
     for step in (1, 2, 3):
         log.write({"step": step, "loss": 1.0})
     with (tmp_path / JSONL_NAME).open("a") as file:
         file.write('{"step": 4, "lo')  # killed while writing
-    log = MetricLog(tmp_path, first_step=2)
+    log = MetricLog(tmp_path, steps_done=2)
     log.write({"step": 3, "loss": 2.0})
     assert read_metrics(tmp_path) == rows_of_csv(tmp_path)
     assert [(row["step"], row["loss"]) for row in read_metrics(tmp_path)] == [(1, 1.0), (2, 1.0), (3, 2.0)]
