@@ -54,7 +54,7 @@ class Avatar(NamedTuple):
     meta: AvatarMeta
 
 
-def save_avatar(path: Path, avatar: Avatar) -> None:
+def save_avatar(path: Path | str, avatar: Avatar) -> None:
     """Writes an avatar file. It appears by rename: an interrupted save leaves an older file as it was."""
     arrays = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in named_arrays(avatar).items()}
     # One entry: safetensors writes several in no fixed order, and equal avatars must be equal files.
@@ -63,7 +63,7 @@ def save_avatar(path: Path, avatar: Avatar) -> None:
         save_file(arrays, temporary, metadata=metadata)
 
 
-def load_avatar(path: Path) -> Avatar:
+def load_avatar(path: Path | str) -> Avatar:
     """Reads an avatar file into numpy arrays.
 
     ValueError where the file is missing, is cut short, is not an avatar, has another format version, or has arrays that

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path | str) -> Iterator[Path]:
     """A temporary path beside ``path`` (same suffix): it takes its place when the block ends well, else it is removed.
 
     Missing parent folders are made. Both paths lie in one folder, so the rename is atomic: a reader sees the old file

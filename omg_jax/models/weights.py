@@ -35,14 +35,14 @@ class WeightsMeta(NamedTuple):
     format_version: int = FORMAT_VERSION
 
 
-def save_weights(path: Path, params: dict, meta: WeightsMeta, *, dtype: np.dtype | type = np.float32) -> None:
+def save_weights(path: Path | str, params: dict, meta: WeightsMeta, *, dtype: np.dtype | type = np.float32) -> None:
     """Writes a weights file; it appears by rename. dtype float16 halves it: 11 bits are plenty for trained weights."""
     arrays = {name: np.asarray(array, dtype) for name, array in named_arrays(params).items()}
     with replacing(Path(path)) as temporary:
         save_file(arrays, temporary, metadata={METADATA_KEY: json.dumps(meta._asdict())})
 
 
-def read_weights_meta(path: Path) -> WeightsMeta:
+def read_weights_meta(path: Path | str) -> WeightsMeta:
     """What a weights file belongs to; ValueError where it is missing, cut short, or something else."""
     path = Path(path)
     if not path.is_file():
@@ -64,7 +64,7 @@ def read_weights_meta(path: Path) -> WeightsMeta:
     return WeightsMeta(**fields)
 
 
-def load_weights(path: Path, like: dict) -> dict:
+def load_weights(path: Path | str, like: dict) -> dict:
     """The arrays of a weights file as float32, in the structure of ``like`` (a network's params, or their shapes).
 
     ValueError where the file is not readable, or its names or shapes are not the network's.
@@ -85,7 +85,7 @@ def load_weights(path: Path, like: dict) -> dict:
     return unflatten_dict({keys[name]: jnp.asarray(array, jnp.float32) for name, array in arrays.items()})
 
 
-def weights_sha256(path: Path) -> str:
+def weights_sha256(path: Path | str) -> str:
     """The SHA-256 of a weights file: what an avatar names as its maker."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
