@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -36,6 +37,18 @@ def smooth_clip(seed: int, num_frames: int) -> Clip:
     camera = Camera(world_to_camera, np.tile(portrait_intrinsics((SIZE, SIZE)), (num_frames, 1, 1)))
     images = (mattes[..., None] * rng.uniform(0.2, 0.9, 3)).astype(np.uint8)
     return Clip(images, mattes, params, camera)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def compile_once(tmp_path_factory):
+    """Programs compiled by one test serve the next: most of these tests train the same network in several runs."""
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = [getattr(jax.config, name) for name in names]
+    for name, value in zip(names, (str(tmp_path_factory.mktemp("compiled")), 0.1), strict=True):
+        jax.config.update(name, value)
+    yield
+    for name, value in zip(names, before, strict=True):
+        jax.config.update(name, value)
 
 
 @pytest.fixture(scope="session")
