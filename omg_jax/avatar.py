@@ -24,12 +24,15 @@ MIN_PLANE_OPACITY = 1e-4  # plane Gaussians below this are dropped, as in the re
 
 
 class Network(NamedTuple):
-    """A trained network and what it needs: its options, head model, frozen backbone, and the sha256 of its weights."""
+    """A trained network and what it needs: its options, head model, and the sha256 of its weights.
+
+    backbone is frozen; it looks at photos, and a network that only plays avatars can do without.
+    """
 
     config: Config
     head: Head
     model: OMG
-    backbone: DinoV2
+    backbone: DinoV2 | None
     weights_sha256: str
 
 
@@ -66,6 +69,8 @@ def reconstruct(
         raise ValueError(
             f"the photo's crop has shape {image.shape}; expected ({size}, {size}, 3): crop it with tracking.track_photo"
         )
+    if network.backbone is None:
+        raise ValueError("the network was loaded without its backbone, which reads the photo; load it with one")
     lods = tuple(range(network.config.model.num_levels + 1))
     graphdef, weights, constants = split_model(network.model)
     backbone_graph, backbone_weights, backbone_constants = split_model(network.backbone)

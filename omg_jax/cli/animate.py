@@ -41,7 +41,7 @@ def animate(
     """
     check_video_name(output)
     person = load_avatar(avatar)
-    network = load_network(person.meta.preset, weights, head)
+    network = load_network(person.meta.preset, weights, head, for_photos=False)
     motion = read_driver(driver, network.head) if driver else demo_motion(network.head)
     motion = orbit_motion(fit_motion(motion, network.config.model.image_size), orbit)
     make = functools.partial(make_player, network, person)

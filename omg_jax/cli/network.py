@@ -7,16 +7,16 @@ from omg_jax.assets.registry import asset_path
 from omg_jax.avatar import Network
 from omg_jax.configs import load_preset
 from omg_jax.head.load import load_head
-from omg_jax.models.dinov2 import DinoV2
 from omg_jax.models.dinov2_weights import load_dinov2
 from omg_jax.models.omg import build_model
 from omg_jax.models.state import merge_model, split_shapes
 from omg_jax.models.weights import load_weights, read_weights_meta, weights_sha256
 
 
-def load_network(preset: str, weights: Path | None, head_spec: str) -> Network:
+def load_network(preset: str, weights: Path | None, head_spec: str, *, for_photos: bool = True) -> Network:
     """The preset's network with these weights (None: those that ship with the preset).
 
+    for_photos: with the frozen backbone, which playing an avatar does not need.
     ValueError where there are none, or they are another preset's or another head's.
     """
     config, head = load_preset(preset), load_head(head_spec)
@@ -28,12 +28,9 @@ def load_network(preset: str, weights: Path | None, head_spec: str) -> Network:
         raise ValueError(f"{path} was trained with head {meta.head_name}, expected {head_spec}: give it its own --head")
     graphdef, shapes, constants = split_shapes(lambda: build_model(config.model, head.model, seed=0))
     model = merge_model(graphdef, load_weights(path, shapes), constants)
-    return Network(config, head, model, load_backbone(config.model.backbone), weights_sha256(path))
-
-
-def load_backbone(name: str) -> DinoV2:
-    """The frozen backbone of that name, its weights fetched on first use; AssetError where they cannot be had."""
-    return load_dinov2(name, asset_path(name))
+    name = config.model.backbone
+    backbone = load_dinov2(name, asset_path(name)) if for_photos else None
+    return Network(config, head, model, backbone, weights_sha256(path))
 
 
 def shipped_weights(preset: str) -> Path:

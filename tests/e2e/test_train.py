@@ -1,91 +1,114 @@
-"""``omg train`` from the command line: it writes weights, and a killed run continues to the same bits."""
+"""`omg train` on a few plain clips: it learns, it resumes after a kill to the same bits, it refuses what does not fit."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from omg_jax.data.clips import save_clip, write_index
+from omg_jax.data.portraits.plain import plain_clip
 from omg_jax.head.load import load_head
-from omg_jax.head.model import zero_params
 from omg_jax.models.weights import read_weights_meta
-from tests.unit.training.conftest import smooth_clip
+from omg_jax.training.records import read_metrics
 
-NUM_CLIPS, NUM_FRAMES = 2, 3
-PATIENCE = 300  # seconds until the first checkpoint must be there
+# One level, so that one program is compiled; whole pictures of both frames in every batch, so that losses compare.
+OPTIONS = {
+    "batch-size": 2,
+    "window": 128,
+    "num-steps": 20,
+    "learning-rate": 1e-3,
+    "warmup-steps": 0,
+    "log-every": 1,
+    "checkpoint-every": 5,
+    "curriculum.level-0-until": 1,
+    "curriculum.level-1-until": 1,
+}
+PATIENCE = 300.0  # seconds that a busy machine may take to reach the first checkpoint
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory) -> Path:
-    """A dataset of balls: enough for the code, nothing to learn."""
-    root, head = tmp_path_factory.mktemp("clips"), load_head("arkit")
-    for seed in range(NUM_CLIPS):
-        params = zero_params(head.model, (NUM_FRAMES,))
-        save_clip(root / f"clip_{seed}", smooth_clip(seed, NUM_FRAMES)._replace(head_params=params))
+def plain_clips(tmp_path_factory) -> Path:
+    root, head = tmp_path_factory.mktemp("plain"), load_head("arkit")
+    save_clip(root / "clip_0", plain_clip(head, seed=0, num_frames=2, size=128))
     write_index(root, head.name, head.sha256)
     return root
 
 
-def options(clips: Path, output: Path) -> list[str]:
-    """Four steps at level 0, with a checkpoint in the middle."""
-    values = {
-        "data": clips,
-        "output": output,
-        "num-steps": 4,
-        "checkpoint-every": 2,
-        "picture-every": 100,
-        "curriculum.level-0-until": 1.0,
-        "curriculum.level-1-until": 1.0,
-    }
-    return ["train", "tiny", *(text for name, value in values.items() for text in (f"--train.{name}", str(value)))]
+def arguments(data: Path, output: Path, **changes) -> list[str]:
+    options = OPTIONS | {"data": data, "output": output} | changes
+    return ["train", "tiny", *(str(word) for name, value in options.items() for word in (f"--train.{name}", value))]
 
 
-@pytest.fixture
-def environment(tmp_path) -> dict[str, str]:
-    """The processes share their compiled programs: only the first spends the time."""
-    cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1"}
-    return os.environ | cache
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    return load_file(folder / "weights.safetensors")
 
 
-def finished_run(arguments: list[str], environment: dict[str, str]) -> dict:
-    """What a training that runs to its end reports."""
-    command = [sys.executable, "-m", "omg_jax", *arguments, "--json"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def test_training_lowers_the_loss_and_says_what_it_made(omg, plain_clips, tmp_path):
+    run = omg(*arguments(plain_clips, tmp_path / "run"), "--json")
+    assert run.code == 0
+    facts = json.loads(run.out)
+    assert (facts["steps"], facts["skipped"], facts["finished"]) == (20, 0, True)
+    losses = [row["loss"] for row in read_metrics(tmp_path / "run")]
+    assert len(losses) == 20
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:2])
+    assert read_weights_meta(Path(facts["weights"])).step == 20
+    assert list((tmp_path / "run" / "pictures").glob("*.png"))
 
 
-def kill_after_first_checkpoint(arguments: list[str], environment: dict[str, str], checkpoint: Path) -> None:
-    """Runs a training in a process of its own and kills it once this checkpoint lies on the disk."""
-    command = [sys.executable, "-m", "omg_jax", *arguments]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while not checkpoint.is_dir() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-    finally:
-        process.kill()
-        process.wait()
+def test_a_killed_run_resumes_to_the_same_bits(omg, plain_clips, tmp_path):
+    assert omg(*arguments(plain_clips, tmp_path / "whole")).code == 0
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "omg_jax", *arguments(plain_clips, killed)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    wait_for_checkpoint(killed / "checkpoints", process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    run = omg(*arguments(plain_clips, killed))
+    assert run.code == 0
+    assert "continuing from the checkpoint" in run.err
+    whole, resumed = weights(tmp_path / "whole"), weights(killed)
+    assert all(np.array_equal(whole[name], resumed[name]) for name in whole.keys() | resumed.keys())
 
 
-def test_a_killed_training_continues_to_the_same_weights(clips, environment, tmp_path):
-    whole = finished_run(options(clips, tmp_path / "whole"), environment)
-    assert whole["finished"] and whole["steps"] == 4
-    assert read_weights_meta(whole["weights"]).preset == "tiny"
-
-    checkpoint = tmp_path / "killed" / "checkpoints" / "2"
-    kill_after_first_checkpoint(options(clips, tmp_path / "killed"), environment, checkpoint)
-    assert checkpoint.is_dir()
-    resumed = finished_run(options(clips, tmp_path / "killed"), environment)
-    assert Path(resumed["weights"]).read_bytes() == Path(whole["weights"]).read_bytes()
+def wait_for_checkpoint(folder: Path, process: subprocess.Popen) -> None:
+    """Returns as soon as a checkpoint is finished."""
+    deadline = time.monotonic() + PATIENCE
+    while not [path for path in folder.glob("*") if path.name.isdigit()]:
+        assert process.poll() is None, "training ended before its first checkpoint"
+        assert time.monotonic() < deadline, "no checkpoint in time"
+        time.sleep(0.02)
 
 
-def test_training_without_clips_is_refused(omg, tmp_path):
-    run = omg("train", "tiny", "--train.output", tmp_path / "run")
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data": ""}, "--train.data"),
+        ({"data": "no/such/folder"}, "index.json"),
+        ({"window": 256}, "--train.window"),
+        ({"init-weights": "no/such/file"}, "no/such/file"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line(omg, plain_clips, tmp_path, changes, said):
+    run = omg(*arguments(plain_clips, tmp_path / "run", **changes))
     assert run.code == 2
-    assert "--train.data" in run.err
-    assert not (tmp_path / "run").exists()
+    assert said in run.err
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+
+
+def test_clips_of_another_size_are_refused(omg, plain_clips, tmp_path):
+    words = arguments(plain_clips, tmp_path / "run")
+    words[1] = "small"
+    run = omg(*words)
+    assert run.code == 2
+    assert "128 x 128 pixels, expected 512 x 512" in run.err
