@@ -115,13 +115,13 @@ def most_opaque(gaussians: Gaussians, capacity: int) -> Gaussians:
 
 
 def make_player(
-    network: Network, avatar: Avatar, lod: int, image_size: tuple[int, int] | None = None
+    network: Network, avatar: Avatar, lod: int, image_size: tuple[int, int] | None = None, *, refine: bool = True
 ) -> Callable[[HeadParams, Camera], Frame]:
     """A compiled function from a motion frame to a picture, at one level of detail.
 
     The avatar's arrays stay on the device; a frame moves only head parameters and a camera. The shape in the
     parameters is ignored: the avatar has its own. image_size defaults to the network's; the camera's intrinsics must
-    belong to it.
+    belong to it. Without refine the refiner does not run, and refined is the coarse picture.
 
     Raises:
         ValueError: no such level, or the avatar was made by other weights or for another head model.
@@ -140,7 +140,7 @@ def make_player(
         params, camera = jax.tree.map(lambda x: x[None], (params, camera))
         gaussians = model.pose(Reconstruction({lod: head}, plane, offsets), shape_params, params, lod)
         coarse, refined, output = model.render(gaussians, camera, size)
-        return Frame(jnp.clip(coarse[0], 0.0, 1.0), jnp.clip(refined[0], 0.0, 1.0), output.alpha[0])
+        return Frame(*(jnp.clip(x[0], 0.0, 1.0) for x in (coarse, refined if refine else coarse)), output.alpha[0])
 
     return lambda params, camera: play(weights, batched, params, camera)
 

@@ -32,9 +32,9 @@ def animate(
         avatar: An avatar file.
         output: The video to write, NAME.mp4.
         driver: A motion file (.npz, from omg track) or a video to track; by default the shipped motion.
-        lod: The level of detail; auto takes the finest that this machine plays at the driver's frame rate.
+        lod: The level of detail; auto takes the finest that this machine plays at the driver's frame rate, else 0.
         orbit: Degrees by which the camera swings around the head, to either side.
-        refiner: The network's refined picture; without it the splatted colours.
+        refiner: Refine the picture by the network; --no-refiner saves its time and shows the splatted colours.
         weights: The weights file that the avatar was made with; by default the one that ships with its preset.
         head: The head model that the avatar was made with.
         json: Print one JSON object.
@@ -44,7 +44,7 @@ def animate(
     network = load_network(person.meta.preset, weights, head, for_photos=False)
     motion = read_driver(driver, network.head) if driver else demo_motion(network.head)
     motion = orbit_motion(fit_motion(motion, network.config.model.image_size), orbit)
-    make = functools.partial(make_player, network, person)
+    make = functools.partial(make_player, network, person, refine=refiner)
     level = choose_level(make, len(person.levels), motion) if lod == "auto" else int(lod)
     player = make(level)
     seconds = []
@@ -53,7 +53,7 @@ def animate(
         frames = play(player, motion, range(num_frames(motion)))
         for frame, spent in tracked(frames, f"playing level {level}", num_frames(motion)):
             seconds.append(spent)
-            yield to_bytes(frame.refined if refiner else frame.coarse)
+            yield to_bytes(frame.refined)
 
     count = write_video(output, pictures(), motion.fps)
     if not json:
