@@ -94,7 +94,8 @@ def main(options: Options) -> None:
         "weights_sha256": network.weights_sha256,
         "methods": table,
     }
-    write_result("small_synthetic", "python experiments/evaluate_small.py --data FOLDER", result)
+    options_given = f"--data FOLDER --clips {options.clips} --lpips-targets {options.lpips_targets}"
+    write_result("small_synthetic", f"python experiments/evaluate_small.py {options_given}", result)
 
 
 def show(table: dict[str, dict[str, float]]) -> None:
