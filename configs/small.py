@@ -17,6 +17,7 @@ CONFIG = Config(
     model=ModelConfig(
         backbone="dinov2-s-derived",
         backbone_size=224,
+        token_scale=0.25,  # the derived backbone's tokens have standard deviations of 2 to 4
         width=64,
         pyramid_channels=(64, 96, 128, 128),
         transformer=TransformerConfig(num_heads=4, hidden=256, self_attention=False),
@@ -36,6 +37,6 @@ CONFIG = Config(
         warmup_steps=200,
         adam_b1=0.9,
         curriculum=CurriculumConfig(level_0_until=0.05, level_1_until=0.2, random_shares=(0.2, 0.4, 0.4)),
-        losses=LossConfig(perceptual_max_tap=4, perceptual_size=128),
+        losses=LossConfig(perceptual=0.5, perceptual_max_tap=4, perceptual_size=128),
     ),
 )

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from omg_jax.files import replacing
+from omg_jax.files import json_object, replacing
 from omg_jax.types import Camera, Gaussians, HeadGaussians
 
 METADATA_KEY = "omg-avatar"
@@ -112,7 +112,7 @@ def read_meta(path: Path, metadata: dict[str, str]) -> AvatarMeta:
             f"{path} is a safetensors file but no avatar: its metadata lacks {METADATA_KEY!r}; "
             f"make an avatar with: omg reconstruct PHOTO -o avatar.omg"
         )
-    fields = json.loads(metadata[METADATA_KEY])
+    fields = json_object(metadata[METADATA_KEY])
     version = fields.get("format_version")
     if version != FORMAT_VERSION:
         raise ValueError(

@@ -24,7 +24,7 @@ class GaussianConfig:
     max_scale: float = 0.05  # a standard deviation is max_scale * sigmoid(x)
     max_offset: float = 0.25  # a vertex offset is max_offset * tanh(x)
     opaque_start: bool = False  # start nearly opaque, at the mesh's vertex spacing, with a learned scale per level
-    colour_skip: bool = False  # blends in the photo's own colour where a point is visible, by a learned gate
+    colour_skip: bool = False  # blends in the photo's own colour where it shows a point or its mirror image, by gates
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +52,7 @@ class ModelConfig:
 
     backbone: Literal["dinov2-s-derived", "dinov2-small", "dinov2-base", "dinov2-large"] = "dinov2-base"
     backbone_size: int = 518  # pixels; the source is resized to this before the backbone. A multiple of 14
+    token_scale: float = 1.0  # the backbone's tokens are multiplied by it; brings their spread near one
     width: int = 256  # channels of F_local, F_global and the transformer's queries
     pyramid_channels: tuple[int, int, int, int] = (256, 512, 1024, 1024)  # of each tap's 1x1 projection, finest first
     transformer: TransformerConfig = TransformerConfig()

@@ -1,10 +1,12 @@
-"""Outputs that appear whole or not at all."""
+"""Outputs that appear whole or not at all; what a file's metadata say."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -38,3 +40,12 @@ def current_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """The JSON object in a file's metadata. An empty one for any other text: readers then find their fields missing."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -64,3 +64,5 @@ START_POSE = dict(rtol=0, atol=6e-2)  # matrix entries; the start knows neither 
 PLANE_PIXELS = dict(rtol=0, atol=1e-3)  # pixels at a focal length of 384: float32 positions ten units from the camera
 PLANE_POINTS = dict(rtol=0, atol=1e-5)  # world units: rounding of float32 positions ten units from the camera
 INSIDE_MATTE = 0.98  # what the soft matte may lack inside a face
+HEAD_SYMMETRY = dict(rtol=0, atol=1e-2)  # world units, 2 mm: the built-in head's teeth are not quite symmetric
+MIRRORED_BACK = 0.99  # share of vertices that are their mirror image's mirror image

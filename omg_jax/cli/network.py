@@ -1,5 +1,6 @@
 """Loads a trained network with its head model and its frozen backbone."""
 
+import dataclasses
 from importlib import resources
 from pathlib import Path
 
@@ -14,18 +15,19 @@ from omg_jax.models.weights import load_weights, read_weights_meta, weights_sha2
 
 
 def load_network(preset: str, weights: Path | None, head_spec: str, *, for_photos: bool = True) -> Network:
-    """The preset's network with these weights (None: those that ship with the preset).
+    """The network of a weights file (None: the one that ships with the preset), built with the options it names.
 
     for_photos: with the frozen backbone, which playing an avatar does not need.
     ValueError where there are none, or they are another preset's or another head's.
     """
-    config, head = load_preset(preset), load_head(head_spec)
+    head = load_head(head_spec)
     path = weights or shipped_weights(preset)
     meta = read_weights_meta(path)
     if meta.preset != preset:
         raise ValueError(f"{path} is of preset {meta.preset}, expected {preset}: give --preset {meta.preset}")
     if meta.head_sha256 != head.sha256:
         raise ValueError(f"{path} was trained with head {meta.head_name}, expected {head_spec}: give it its own --head")
+    config = dataclasses.replace(load_preset(preset), model=meta.model)
     graphdef, shapes, constants = split_shapes(lambda: build_model(config.model, head.model, seed=0))
     model = merge_model(graphdef, load_weights(path, shapes), constants)
     name = config.model.backbone

@@ -12,7 +12,8 @@ from omg_jax.models.mlp import MLP
 from omg_jax.models.state import Constant
 from omg_jax.types import HeadGaussians
 
-SKIP_SIZE = 6  # where visible: the photo's colour on black (3) and matte; visibility; cosine of the angle of view
+VIEW_SIZE = 6  # of a point in the photo: where visible, colour on black (3) and matte; visibility; cosine of the angle
+SKIP_SIZE = 2 * VIEW_SIZE  # the vertex itself, then its mirror image on the other side of the head
 START_OPACITY_LOGIT = 2.0
 START_GATE_LOGIT = 2.0
 SPACING_TO_SIGMA = 0.6  # neighbouring Gaussians at 0.6 spacings' standard deviation overlap without gaps or blur
@@ -29,24 +30,24 @@ def scale_logit(spacing: float | Float[Array, "*n"], max_scale: float) -> Float[
 
 
 class SegmentHeads(nnx.Module):
-    """The MLPs of one level's own vertices: colour, opacity, scale, rotation and, with the colour skip, its gate.
+    """The MLPs of one level's own vertices: colour, opacity, scale, rotation and, with the colour skip, its gates.
 
     They are separate networks of one hidden layer; their first layers stand side by side in one matrix. The direction
     is the same for every vertex, so its share of the first layer is computed once.
     """
 
     def __init__(self, inputs: int, config: GaussianConfig, *, rngs: nnx.Rngs):
-        outputs = [config.num_channels, 1, 3, 4] + [1] * config.colour_skip
+        outputs = [config.num_channels, 1, 3, 4] + [2] * config.colour_skip
         self.first = nnx.Linear(inputs, config.hidden * len(outputs), rngs=rngs)
         self.last = nnx.List([nnx.Linear(config.hidden, o, rngs=rngs) for o in outputs])
         self.last[3].bias[...] = jnp.array([1.0, 0.0, 0.0, 0.0])
         if config.opaque_start:
             self.last[1].bias[...] = jnp.full(1, START_OPACITY_LOGIT)
         if config.colour_skip:
-            self.last[4].bias[...] = jnp.full(1, START_GATE_LOGIT)
+            self.last[4].bias[...] = jnp.full(2, START_GATE_LOGIT)
 
     def __call__(self, features: Float[Array, "b n c"], direction: Float[Array, "b 27"]) -> list[Float[Array, "b n o"]]:
-        """Values before activation: colour, opacity, scale, rotation (and gate)."""
+        """Values before activation: colour, opacity, scale, rotation (and gates)."""
         kernel, width = self.first.kernel[...], features.shape[-1]
         shared = direction @ kernel[width:] + self.first.bias[...]
         hidden = nnx.relu(features @ kernel[:width] + shared[:, None, :])
@@ -80,7 +81,7 @@ class GaussianHeads(nnx.Module):
         self,
         features: Float[Array, "b n c"],
         direction: Float[Array, "b 27"],
-        skip: Float[Array, "b n 6"] | None,
+        skip: Float[Array, "b n 12"] | None,
         lod: int,
     ) -> HeadGaussians:
         """skip: see SKIP_SIZE, only with the colour skip; direction: harmonic embedding of the photo's view axis."""
@@ -98,13 +99,16 @@ class GaussianHeads(nnx.Module):
         return HeadGaussians(*(jnp.concatenate(group, axis=1) for group in zip(*segments, strict=True)))
 
     def activate(
-        self, raw: list[Array], skip: Float[Array, "b n 6"] | None, start_scale: Float[Array, "n 1"]
+        self, raw: list[Array], skip: Float[Array, "b n 12"] | None, start_scale: Float[Array, "n 1"]
     ) -> HeadGaussians:
         """One segment's attributes."""
         features, opacity, scale, rotation = raw[:4]
         colour = nnx.sigmoid(features[..., :3])
         if skip is not None:
-            colour = blend_photo(colour, skip[..., :4], nnx.sigmoid(raw[4]))
+            gates = nnx.sigmoid(raw[4])
+            # What the photo shows of the vertex counts most, then what it shows of the vertex's mirror image.
+            colour = blend_photo(colour, skip[..., VIEW_SIZE : VIEW_SIZE + 4], gates[..., 1:])
+            colour = blend_photo(colour, skip[..., :4], gates[..., :1])
         return HeadGaussians(
             quats=unit_quaternions(rotation, self.quaternion_axis),
             scales=self.config.max_scale * nnx.sigmoid(scale + start_scale),

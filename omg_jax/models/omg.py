@@ -5,13 +5,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.spatial
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from omg_jax.config import ModelConfig
 from omg_jax.geometry.camera import camera_centre, camera_forward, scale_camera, world_to_pixels
 from omg_jax.geometry.normals import vertex_normals
-from omg_jax.geometry.subdivision import build_subdivision, mesh_edges
+from omg_jax.geometry.subdivision import build_subdivision, mesh_edges, subdivide_to_level
 from omg_jax.geometry.visibility import zbuffer
 from omg_jax.head.model import HeadModel, head_vertices
 from omg_jax.models.dinov2 import PATCH_SIZE
@@ -69,6 +70,11 @@ class OMG(nnx.Module):
         self.subdivide = HierarchicalSubdivision(
             subdivision, width, with_mlp=config.compat == "paper", rngs=rngs
         )
+        if gaussians.colour_skip:
+            with jax.ensure_compile_time_eval():
+                template = jnp.asarray(head.template)
+                levels = [subdivide_to_level(subdivision, template, k) for k in range(config.num_levels + 1)]
+            self.mirrored = nnx.List([Constant(jnp.asarray(mirrored_vertices(np.asarray(v)))) for v in levels])
         self.fusion = VisibilityFusion(config.image_size, config.visibility_tolerance, config.compat)
         self.offset_head = OffsetHead(width, gaussians, rngs=rngs)
         spacing = jnp.asarray(vertex_spacing(np.asarray(head.template), np.asarray(head.faces)))[:, None]
@@ -98,8 +104,9 @@ class OMG(nnx.Module):
         """The photo's Gaussians at these levels of detail (Eqs. 1-11)."""
         head, faces = self.head.get_value(), self.head.get_value().faces
         direction = harmonic_embedding(camera_forward(source.camera))
-        local_map = self.pyramid(source.tokens, source.image)
-        global_features = self.transformer(source.tokens[-1])
+        tokens = jax.tree.map(lambda tap: self.config.token_scale * tap, source.tokens)
+        local_map = self.pyramid(tokens, source.image)
+        global_features = self.transformer(tokens[-1])
         offsets = self.offset_head(global_features, direction)
         posed = head_vertices(head, source.params, offsets if self.config.compat == "paper" else None)
         # No gradient: the normals only tell the skip how obliquely it looks, and those of tiny faces turn violently.
@@ -112,7 +119,9 @@ class OMG(nnx.Module):
             fused = self.fusion(features[lod], local_map, vertices, visibility, source.camera)
             skip = None
             if self.config.gaussians.colour_skip:
-                skip = photo_at_vertices(source, vertices, self.subdivide.positions(normals, lod), visibility)
+                own = photo_at_vertices(source, vertices, self.subdivide.positions(normals, lod), visibility)
+                mirror_image = jax.lax.stop_gradient(own)[:, self.mirrored[lod][...]]
+                skip = jnp.concatenate([own, mirror_image], axis=-1)
             levels[lod] = self.gaussian_heads(fused, direction, skip, lod)
         mask = self.plane_mask(source, posed)
         plane = self.plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
@@ -162,13 +171,18 @@ def build_model(config: ModelConfig, head: HeadModel, seed: int) -> OMG:
 def photo_at_vertices(
     source: Source, vertices: Float[Array, "b n 3"], normals: Float[Array, "b n 3"], visibility: Array
 ) -> Float[Array, "b n 6"]:
-    """The colour skip's inputs per vertex: photo and matte where visible, visibility, cosine of the angle of view."""
+    """What the photo shows per vertex: its colour and matte where visible, visibility, cosine of the angle of view."""
     pixels, _ = world_to_pixels(source.camera, vertices)
     visible = visibility[..., None].astype(vertices.dtype)
     photo = jnp.concatenate([source.image, source.matte[..., None]], axis=-1)
     to_camera = camera_centre(source.camera)[:, None, :] - vertices
     cosine = jnp.sum(normals * to_camera, axis=-1, keepdims=True) / jnp.linalg.norm(to_camera, axis=-1, keepdims=True)
     return jnp.concatenate([sample_bilinear(photo, pixels) * visible, visible, cosine], axis=-1)
+
+
+def mirrored_vertices(template: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
+    """For each vertex the one nearest to its mirror image in the plane x = 0, where a head is symmetric."""
+    return scipy.spatial.cKDTree(template).query(template * [-1.0, 1.0, 1.0])[1].astype(np.int32)
 
 
 def vertex_spacing(template: Float[np.ndarray, "v 3"], faces: np.ndarray) -> Float[np.ndarray, " v"]:

@@ -16,19 +16,22 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from omg_jax.files import replacing
+from omg_jax.config import ModelConfig
+from omg_jax.config_json import model_config_from_json, model_config_to_json
+from omg_jax.files import json_object, replacing
 
 METADATA_KEY = "omg-weights"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class WeightsMeta(NamedTuple):
-    """What a weights file belongs to: its preset, and the head model whose vertices its queries stand for.
+    """What a weights file belongs to: its network's options, and the head model whose vertices its queries stand for.
 
-    step: training steps that made it.
+    preset: the preset that the options started from; step: training steps that made the weights.
     """
 
     preset: str
+    model: ModelConfig
     head_name: str
     head_sha256: str
     step: int
@@ -38,8 +41,9 @@ class WeightsMeta(NamedTuple):
 def save_weights(path: Path | str, params: dict, meta: WeightsMeta, *, dtype: np.dtype | type = np.float32) -> None:
     """Writes a weights file; it appears by rename. dtype float16 halves it: 11 bits are plenty for trained weights."""
     arrays = {name: np.asarray(array, dtype) for name, array in named_arrays(params).items()}
+    fields = meta._asdict() | {"model": model_config_to_json(meta.model)}
     with replacing(Path(path)) as temporary:
-        save_file(arrays, temporary, metadata={METADATA_KEY: json.dumps(meta._asdict())})
+        save_file(arrays, temporary, metadata={METADATA_KEY: json.dumps(fields)})
 
 
 def read_weights_meta(path: Path | str) -> WeightsMeta:
@@ -56,12 +60,19 @@ def read_weights_meta(path: Path | str) -> WeightsMeta:
         ) from error
     if METADATA_KEY not in metadata:
         raise ValueError(f"{path} is a safetensors file but holds no weights of ours; name one that omg train wrote")
-    fields = json.loads(metadata[METADATA_KEY])
+    fields = json_object(metadata[METADATA_KEY])
     if fields.get("format_version") != FORMAT_VERSION:
         raise ValueError(
-            f"{path} has weights format version {fields.get('format_version')}, this program reads {FORMAT_VERSION}"
+            f"{path} has weights format version {fields.get('format_version')}, this program reads {FORMAT_VERSION}: "
+            "train the weights again, or use the program that wrote them"
         )
-    return WeightsMeta(**fields)
+    if fields.keys() != set(WeightsMeta._fields):
+        odd = ", ".join(sorted(fields.keys() ^ set(WeightsMeta._fields)))
+        raise ValueError(f"{path}: its metadata lacks entries or has unknown ones ({odd}); write the weights again")
+    try:
+        return WeightsMeta(**fields | {"model": model_config_from_json(fields["model"])})
+    except ValueError as error:
+        raise ValueError(f"{path} belongs to a network that this version cannot build: {error}") from error
 
 
 def load_weights(path: Path | str, like: dict) -> dict:

@@ -13,13 +13,14 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from omg_jax.config import Config
+from omg_jax.config_json import model_config_to_json
 from omg_jax.data.clips import ClipIndex
 from omg_jax.data.pairs import check_pairs, load_batch, prefetched
 from omg_jax.head.load import Head
 from omg_jax.losses.perceptual import PerceptualParams
 from omg_jax.models.omg import build_model
 from omg_jax.models.state import split_model
-from omg_jax.models.weights import WeightsMeta, load_weights, save_weights
+from omg_jax.models.weights import WeightsMeta, load_weights, read_weights_meta, save_weights
 from omg_jax.training.checkpoint import Checkpoints
 from omg_jax.training.curriculum import check_curriculum, level_at
 from omg_jax.training.pictures import grid_row, save_grid
@@ -129,8 +130,27 @@ def starting_state(job: Job, params: dict, checkpoints: Checkpoints, listener: L
         return checkpoints.restore(init_state(params, options), job.config)
     if options.init_weights:
         listener.on_note(f"starting from the weights {options.init_weights}")
-        params = load_weights(Path(options.init_weights), params)
+        params = initial_weights(job, params)
     return init_state(params, options)
+
+
+def initial_weights(job: Job, like: dict) -> dict:
+    """The params of ``train.init_weights``; ValueError where they are another network's or another head's."""
+    path = Path(job.config.train.init_weights)
+    meta = read_weights_meta(path)
+    if meta.head_sha256 != job.head.sha256:
+        raise ValueError(
+            f"train.init_weights: {path} was trained with head {meta.head_name} ({meta.head_sha256[:12]}), expected "
+            f"{job.head.name} ({job.head.sha256[:12]})"
+        )
+    given, wanted = model_config_to_json(meta.model), model_config_to_json(job.config.model)
+    odd = [name for name in wanted if given[name] != wanted[name]]
+    if odd:
+        raise ValueError(
+            f"train.init_weights: {path} was trained with model.{odd[0]} = {given[odd[0]]}, this run has "
+            f"{wanted[odd[0]]}: give the same options"
+        )
+    return load_weights(path, like)
 
 
 def compiled_steps(graphdef: nnx.GraphDef, config: Config) -> list[TrainStep]:
@@ -154,7 +174,7 @@ def keep(job: Job, state: TrainState, checkpoints: Checkpoints) -> Path:
     checkpoints.save(state, job.config)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(state.average))
     path = Path(job.config.train.output) / WEIGHTS_NAME
-    meta = WeightsMeta(job.config.name, job.head.name, job.head.sha256, int(state.step))
+    meta = WeightsMeta(job.config.name, job.config.model, job.head.name, job.head.sha256, int(state.step))
     save_weights(path, state.average, meta, dtype=np.float32 if size <= MAX_FLOAT32_BYTES else np.float16)
     return path
 

@@ -55,7 +55,10 @@ def tiny_weights(tmp_path_factory) -> Path:
     rng = np.random.default_rng(0)
     params = jax.tree.map(lambda array: rng.normal(0.0, 0.1, array.shape).astype(np.float32), shapes)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_weights(path, params, WeightsMeta(preset="tiny", head_name=head.name, head_sha256=head.sha256, step=0))
+    meta = WeightsMeta(
+        preset="tiny", model=config.model, head_name=head.name, head_sha256=head.sha256, step=0
+    )
+    save_weights(path, params, meta)
     return path
 
 

@@ -13,10 +13,10 @@ from omg_jax.geometry.camera import crop_camera, portrait_intrinsics
 from omg_jax.geometry.subdivision import subdivide
 from omg_jax.head.load import load_head
 from omg_jax.head.model import head_vertices, zero_params
-from omg_jax.models.omg import Source, build_model, vertex_spacing
+from omg_jax.models.omg import Source, build_model, mirrored_vertices, vertex_spacing
 from omg_jax.models.state import merge_model, split_model
 from omg_jax.types import Camera, Gaussians, PairBatch
-from tests.tolerances import EXACT, FLOAT32_ROUNDING
+from tests.tolerances import EXACT, FLOAT32_ROUNDING, HEAD_SYMMETRY, MIRRORED_BACK
 
 CONFIG = load_preset("tiny").model
 SIZE = CONFIG.image_size
@@ -152,3 +152,10 @@ def test_most_opaque_keeps_order_and_pads():
 def test_vertex_spacing_is_the_mean_edge_length():
     template = np.array([[0, 0, 0], [3, 0, 0], [0, 4, 0]], np.float32)
     np.testing.assert_allclose(vertex_spacing(template, np.array([[0, 1, 2]])), [3.5, 4.0, 4.5], **FLOAT32_ROUNDING)
+
+
+def test_mirrored_vertices_lie_on_the_other_side(head):
+    template = np.asarray(head.template)
+    mirrored = mirrored_vertices(template)
+    np.testing.assert_allclose(template[mirrored], template * [-1.0, 1.0, 1.0], **HEAD_SYMMETRY)
+    assert np.mean(mirrored[mirrored] == np.arange(len(template))) > MIRRORED_BACK

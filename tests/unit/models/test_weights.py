@@ -1,15 +1,19 @@
 """The weights file: what goes in comes out, in the network's own structure; foreign files are refused."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from safetensors.numpy import save_file
 
+from omg_jax.config import ModelConfig
 from omg_jax.models.state import split_model
 from omg_jax.models.weights import WeightsMeta, load_weights, read_weights_meta, save_weights, weights_sha256
 
-META = WeightsMeta(preset="small", head_name="arkit", head_sha256="a" * 64, step=7)
+META = WeightsMeta(preset="small", model=ModelConfig(width=32), head_name="arkit", head_sha256="a" * 64, step=7)
 
 
 class Network(nnx.Module):
@@ -73,4 +77,18 @@ def test_a_truncated_file_is_refused(tmp_path):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="no weights file"):
+        read_weights_meta(tmp_path / "weights")
+
+
+@pytest.mark.parametrize("text", ["[1]", "not JSON", "{}", json.dumps({"format_version": 2, "step": 3})])
+def test_metadata_that_are_not_ours_are_refused(tmp_path, text):
+    save_file({"x": np.zeros(3)}, tmp_path / "weights", metadata={"omg-weights": text})
+    with pytest.raises(ValueError, match="version None|lacks entries"):
+        read_weights_meta(tmp_path / "weights")
+
+
+def test_options_of_another_version_are_named(tmp_path):
+    fields = META._asdict() | {"model": {"depth": 3}}
+    save_file({"x": np.zeros(3)}, tmp_path / "weights", metadata={"omg-weights": json.dumps(fields)})
+    with pytest.raises(ValueError, match="cannot build: model.depth"):
         read_weights_meta(tmp_path / "weights")
