@@ -33,7 +33,9 @@ UNBOUND = {"cli", "__main__", "__init__"}  # these may import anything, and noth
 NATIVE_CALLERS = {"geometry/visibility.py"}  # and every file of splat
 
 # These run from the tree on machines that hold nothing more.
-LEAN_LAYERS = ("models", "splat", "geometry", "head", "losses", "training", "types", "config", "config_json", "native", "files")
+LEAN_LAYERS = (
+    "models", "splat", "geometry", "head", "losses", "training", "types", "config", "config_json", "native", "files",
+)  # fmt: skip
 LEAN_PACKAGES = {
     "jax", "flax", "optax", "orbax", "numpy", "scipy", "PIL", "safetensors", "rich", "jaxtyping", "omg_jax",
 }  # fmt: skip
