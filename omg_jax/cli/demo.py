@@ -11,12 +11,12 @@ from jaxtyping import UInt8
 from omg_jax.assets import AssetError, asset_path
 from omg_jax.avatar import count_gaussians, make_player
 from omg_jax.avatar_file import Avatar, load_avatar, save_avatar
-from omg_jax.cli.console import console, progress_bar, report, tracked
-from omg_jax.cli.inputs import demo_motion, read_photo
+from omg_jax.cli.console import note, progress_bar, report, tracked
+from omg_jax.cli.inputs import demo_motion, face_facts, read_photo, track_portrait
 from omg_jax.cli.mesh_picture import mesh_picture
 from omg_jax.cli.network import load_network
 from omg_jax.cli.playback import Player, fit_motion, motion_frame, num_frames, play
-from omg_jax.cli.reconstruct import build, track
+from omg_jax.cli.reconstruct import build
 from omg_jax.cli.video import captioned, contact_sheet, resized, to_bytes, write_picture, write_video
 from omg_jax.head.load import Head
 from omg_jax.tracking.motion import Motion
@@ -28,10 +28,14 @@ SHEET_ROWS = 5
 
 
 class Driver(NamedTuple):
-    """A motion and one picture per frame: the video's, or the moving head mesh where there is no video."""
+    """A motion and one picture per frame: the video's, or the moving head mesh where there is no video.
+
+    faces: what the report says of the video's faces.
+    """
 
     motion: Motion
     pictures: UInt8[np.ndarray, "t h w 3"]
+    faces: dict[str, int]
 
 
 def demo(output: Path = Path("demo"), weights: Path | None = None, json: bool = False) -> None:
@@ -47,7 +51,8 @@ def demo(output: Path = Path("demo"), weights: Path | None = None, json: bool = 
     """
     start = time.perf_counter()
     network = load_network("small", weights, "arkit")
-    photo = track(read_photo(asset_path(SOURCE)), network)
+    path = asset_path(SOURCE)
+    photo = track_portrait(read_photo(path), network.head, path)
     source = to_bytes(photo.image)
     save_avatar(output / "avatar.omg", build(network, photo))
     avatar = load_avatar(output / "avatar.omg")
@@ -58,7 +63,8 @@ def demo(output: Path = Path("demo"), weights: Path | None = None, json: bool = 
     write_video(output / "reenactment.mp4", reel, driver.motion.fps)
     write_picture(output / "contact_sheet.png", sheet(players, driver, source))
     levels = {f"level {lod}": level_facts(avatar, lod, spent) for lod, spent in enumerate(seconds)}
-    report({"output": str(output), "seconds": round(time.perf_counter() - start, 1), **levels}, as_json=json)
+    spent = round(time.perf_counter() - start, 1)
+    report({"output": str(output), "seconds": spent, **driver.faces, **levels}, as_json=json)
 
 
 def demo_driver(head: Head, size: int) -> Driver:
@@ -66,13 +72,13 @@ def demo_driver(head: Head, size: int) -> Driver:
     try:
         clip = asset_path(DRIVER)
     except AssetError as error:
-        console.print(f"driving with the shipped motion instead of a video: {error}")
+        note(f"driving with the shipped motion instead of a video: {error}")
         motion = fit_motion(demo_motion(head), size)
         frames = range(num_frames(motion))
-        return Driver(motion, np.stack([mesh_picture(head, *motion_frame(motion, i), size) for i in frames]))
+        return Driver(motion, np.stack([mesh_picture(head, *motion_frame(motion, i), size) for i in frames]), {})
     with progress_bar() as progress:
         video = track_video(clip, head, progress)
-    return Driver(fit_motion(video.motion, size), video.images)
+    return Driver(fit_motion(video.motion, size), video.images, face_facts(video))
 
 
 def reel_frames(

@@ -1,4 +1,4 @@
-"""Reads what a command is given: photos and drivers."""
+"""Reads what a command is given, photos and drivers, and says what is odd about them."""
 
 from importlib import resources
 from pathlib import Path
@@ -7,12 +7,13 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from omg_jax.cli.console import progress_bar
+from omg_jax.cli.console import console, note, progress_bar
 from omg_jax.head.load import Head
 from omg_jax.tracking.motion import Motion, load_motion
-from omg_jax.tracking.track import track_motion
+from omg_jax.tracking.track import TrackedMotion, TrackedPhoto, TrackedVideo, track_motion, track_photo
 
 MIN_PHOTO_SIZE = 64  # pixels; below this the face detector's input is mostly invented
+MIN_FACE_WIDTH = 80  # pixels; the portrait crop enlarges a smaller face nearly threefold or more
 
 
 def read_photo(path: Path) -> Float[np.ndarray, "h w 3"]:
@@ -35,12 +36,52 @@ def read_photo(path: Path) -> Float[np.ndarray, "h w 3"]:
     return np.asarray(photo, np.float32) / 255.0
 
 
-def read_driver(path: Path, head: Head) -> Motion:
-    """The motion in a motion file (.npz), or tracked from a video; ValueError where neither can be read."""
+def track_portrait(photo: Float[np.ndarray, "h w 3"], head: Head, path: Path) -> TrackedPhoto:
+    """The tracked head of the photo at a path; notes where it is the largest of several faces, or a small one."""
+    with console.status("tracking the photo"):
+        tracked = track_photo(photo, head, str(path))
+    if tracked.num_faces > 1:
+        note(f"{path} shows {tracked.num_faces} faces: the largest one is taken")
+    if tracked.face_width < MIN_FACE_WIDTH:
+        note(
+            f"the face in {path} is only {tracked.face_width:.0f} pixels across: give a photo with a face of at least "
+            f"{MIN_FACE_WIDTH} pixels for a sharper avatar"
+        )
+    return tracked
+
+
+def read_driver(path: Path, head: Head, max_frames: int | None = None) -> tuple[Motion, dict[str, int]]:
+    """The motion in a motion file (.npz), or that of a video, as track_clip.
+
+    ValueError where neither kind of file can be read.
+    """
     if path.suffix == ".npz":
-        return load_motion(path, head)
+        return load_motion(path, head), {}
+    return track_clip(path, head, max_frames)
+
+
+def track_clip(path: Path, head: Head, max_frames: int | None = None) -> tuple[Motion, dict[str, int]]:
+    """The motion of a video's first frames (None: of all), and what a report says of its faces (see face_facts)."""
     with progress_bar() as progress:
-        return track_motion(path, head, progress)
+        tracked = track_motion(path, head, progress, max_frames)
+    return tracked.motion, face_facts(tracked)
+
+
+def face_facts(tracked: TrackedMotion | TrackedVideo) -> dict[str, int]:
+    """What a report says of a tracked video's faces; notes where there are several, or frames without any."""
+    if tracked.num_faces > 1:
+        note(
+            f"{tracked.motion.source} shows up to {tracked.num_faces} faces: the largest of its first frame is followed"
+        )
+    if tracked.num_missing:
+        note(f"{tracked.num_missing} frames of {tracked.motion.source} show no face: they take the nearest one's head")
+    return {"faces_in_video": tracked.num_faces, "frames_without_face": tracked.num_missing}
+
+
+def check_max_frames(max_frames: int | None) -> None:
+    """ValueError where less than one frame is asked for; None stands for all."""
+    if max_frames is not None and max_frames < 1:
+        raise ValueError(f"--max-frames must be at least 1, got {max_frames}; leave it out to take all frames")
 
 
 def demo_motion(head: Head) -> Motion:

@@ -12,22 +12,25 @@ from omg_jax.models.dinov2_weights import load_dinov2
 from omg_jax.models.omg import build_model
 from omg_jax.models.state import merge_model, split_shapes
 from omg_jax.models.weights import load_weights, read_weights_meta, weights_sha256
+from omg_jax.tracking.landmark_head import check_trackable
 
 
 def load_network(preset: str, weights: Path | None, head_spec: str, *, for_photos: bool = True) -> Network:
     """The network of a weights file (None: the one that ships with the preset), built with the options it names.
 
-    for_photos: with the frozen backbone, which playing an avatar does not need.
-    ValueError where there are none, or they are another preset's or another head's.
+    for_photos: with the frozen backbone, which playing an avatar does not need, and with a head that can be tracked.
+    ValueError where there is no such preset, or no weights, or they are another preset's or another head's.
     """
-    head = load_head(head_spec)
+    named, head = load_preset(preset), load_head(head_spec)
+    if for_photos:
+        check_trackable(head)
     path = weights or shipped_weights(preset)
     meta = read_weights_meta(path)
     if meta.preset != preset:
         raise ValueError(f"{path} is of preset {meta.preset}, expected {preset}: give --preset {meta.preset}")
     if meta.head_sha256 != head.sha256:
         raise ValueError(f"{path} was trained with head {meta.head_name}, expected {head_spec}: give it its own --head")
-    config = dataclasses.replace(load_preset(preset), model=meta.model)
+    config = dataclasses.replace(named, model=meta.model)
     graphdef, shapes, constants = split_shapes(lambda: build_model(config.model, head.model, seed=0))
     model = merge_model(graphdef, load_weights(path, shapes), constants)
     name = config.model.backbone

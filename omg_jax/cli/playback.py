@@ -26,6 +26,12 @@ def motion_frame(motion: Motion, index: int) -> tuple[HeadParams, Camera]:
     return jax.tree.map(lambda x: jnp.asarray(x[index]), (motion.head_params, motion.camera))
 
 
+def first_frames(motion: Motion, count: int | None) -> Motion:
+    """The motion's first frames; None takes all."""
+    head_params, camera = jax.tree.map(lambda x: x[:count], (motion.head_params, motion.camera))
+    return motion._replace(head_params=head_params, camera=camera)
+
+
 def fit_motion(motion: Motion, size: int) -> Motion:
     """The motion seen by cameras of size x size pixels; ValueError where its own pictures are not square."""
     height, width = motion.image_size
@@ -55,14 +61,15 @@ def play(player: Player, motion: Motion, indices: Iterable[int]) -> Iterator[tup
         yield frame, time.perf_counter() - start
 
 
-def choose_level(make: Callable[[int], Player], num_levels: int, motion: Motion) -> int:
-    """The finest level of detail that this machine plays at the motion's frame rate; 0 where none is fast enough.
+def choose_level(make: Callable[[int], Player], num_levels: int, motion: Motion) -> tuple[int, Player]:
+    """The finest level of detail that this machine plays at the motion's frame rate, and its player, compiled.
 
-    make gives the player of a level.
+    Level 0 where none is fast enough. make gives the player of a level.
     """
     probe = range(min(3, num_frames(motion)))
     for lod in reversed(range(1, num_levels)):
-        seconds = [spent for _, spent in play(make(lod), motion, probe)]
+        player = make(lod)
+        seconds = [spent for _, spent in play(player, motion, probe)]
         if np.median(seconds) * motion.fps <= 1.0:
-            return lod
-    return 0
+            return lod, player
+    return 0, make(0)

@@ -5,18 +5,16 @@ from pathlib import Path
 from typing import Annotated
 
 import jax
-import numpy as np
 import tyro
-from jaxtyping import Float
 
 from omg_jax.avatar import Avatar, Network, count_gaussians
 from omg_jax.avatar import reconstruct as reconstruct_avatar
 from omg_jax.avatar_file import save_avatar
 from omg_jax.cli.console import console, report
-from omg_jax.cli.inputs import read_photo
+from omg_jax.cli.inputs import read_photo, track_portrait
 from omg_jax.cli.network import load_network
 from omg_jax.geometry.camera import scale_camera
-from omg_jax.tracking.track import TrackedPhoto, track_photo
+from omg_jax.tracking.track import TrackedPhoto
 
 Output = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
 
@@ -34,36 +32,29 @@ def reconstruct(
     Args:
         photo: A JPEG or PNG file with at least one face; of several the largest is taken.
         output: The avatar file to write, NAME.omg.
-        preset: The network: small or paper.
+        preset: The network: small, whose weights ship with the program, or paper, which needs --weights.
         weights: A weights file; by default the one that ships with the preset.
-        head: The head model: arkit, or flame:PATH with a FLAME .pkl or .npz file.
+        head: The head model: arkit. FLAME heads (flame:PATH) cannot be tracked yet.
         json: Print one JSON object.
     """
     picture = read_photo(photo)
     network = load_network(preset, weights, head)
-    tracked = track(picture, network)
     start = time.perf_counter()
+    tracked = track_portrait(picture, network.head, photo)
+    middle = time.perf_counter()
     avatar = build(network, tracked)
-    seconds = time.perf_counter() - start
+    end = time.perf_counter()
     save_avatar(output, avatar)
     report(
         {
             "avatar": str(output),
             "faces_in_photo": tracked.num_faces,
             "gaussians": level_counts(avatar),
-            "seconds": round(seconds, 3),
+            "seconds_tracking": round(middle - start, 3),
+            "seconds_building": round(end - middle, 3),
         },
         as_json=json,
     )
-
-
-def track(picture: Float[np.ndarray, "h w 3"], network: Network) -> TrackedPhoto:
-    """The photo's tracked head; says so where the largest of several faces was taken."""
-    with console.status("tracking the photo"):
-        tracked = track_photo(picture, network.head)
-    if tracked.num_faces > 1:
-        console.print(f"the photo shows {tracked.num_faces} faces: the largest one is taken")
-    return tracked
 
 
 def build(network: Network, tracked: TrackedPhoto) -> Avatar:

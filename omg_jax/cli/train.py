@@ -6,7 +6,7 @@ import tyro
 from rich.progress import Progress, TaskID
 
 from omg_jax.assets.registry import asset_path
-from omg_jax.cli.console import console, progress_bar, report
+from omg_jax.cli.console import console, note, progress_bar, readable, report
 from omg_jax.config import Config
 from omg_jax.configs import load_preset, preset_names
 from omg_jax.data.clips import load_index
@@ -66,12 +66,12 @@ def listener(progress: Progress, num_steps: int) -> Listener:
     task: TaskID = progress.add_task("training", total=num_steps)
 
     def on_log(row: Row) -> None:
-        numbers = "  ".join(f"{name} {row[name]:.4f}" for name in SHOWN)
+        numbers = "  ".join(f"{name} {readable(row[name])}" for name in SHOWN)
         console.print(f"step {row['step']}  {numbers}  skipped {row['skipped']}")
 
     return Listener(
         on_start=lambda first: progress.update(task, completed=first),
         on_step=lambda done: progress.update(task, completed=done),
         on_log=on_log,
-        on_note=console.print,
+        on_note=note,
     )

@@ -39,15 +39,20 @@ class LandmarkHead(NamedTuple):
     excess: Float[Array, "k e"]
 
 
-def reduce_to_landmarks(head: Head) -> LandmarkHead:
-    """The landmarks of a head. ValueError where it has no embedding of the 478-point face mesh."""
-    model = head.model
-    count = model.landmark_faces.shape[0]
+def check_trackable(head: Head) -> None:
+    """ValueError where a head has no embedding of the 478-point face mesh."""
+    count = head.model.landmark_faces.shape[0]
     if count != NUM_LANDMARKS:
         raise ValueError(
             f"the head {head.name!r} has {count} landmarks, but tracking needs the face mesh's {NUM_LANDMARKS}; "
             "track with the built-in head (arkit)"
         )
+
+
+def reduce_to_landmarks(head: Head) -> LandmarkHead:
+    """The landmarks of a head. ValueError where it has no embedding of the 478-point face mesh."""
+    check_trackable(head)
+    model = head.model
     corners = np.asarray(model.faces)[np.asarray(model.landmark_faces)]
     barycentrics = np.asarray(model.landmark_barycentrics, np.float64)
     eyes = [JOINT_NAMES.index("left_eye"), JOINT_NAMES.index("right_eye")]

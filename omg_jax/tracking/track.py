@@ -11,6 +11,7 @@ from rich.progress import Progress
 from omg_jax.head.load import Head
 from omg_jax.tracking.crop import draw_portrait
 from omg_jax.tracking.crops import SquareCrop
+from omg_jax.tracking.landmark_head import check_trackable
 from omg_jax.tracking.landmarks import FaceLandmarker, FaceLandmarks
 from omg_jax.tracking.matte import PortraitMatte
 from omg_jax.tracking.motion import Motion
@@ -22,7 +23,8 @@ from omg_jax.types import Camera, HeadParams
 class TrackedPhoto(NamedTuple):
     """A photo's portrait crop with its own background, in [0, 1]; matte, head and camera of that crop.
 
-    num_faces: how many faces the photo shows; the largest one is tracked.
+    num_faces: how many faces the photo shows; the largest one is tracked. face_width: of that face, from ear to ear,
+    in pixels of the photo.
     """
 
     image: Float[np.ndarray, "512 512 3"]
@@ -30,14 +32,23 @@ class TrackedPhoto(NamedTuple):
     params: HeadParams
     camera: Camera
     num_faces: int
+    face_width: float
 
 
-class TrackedVideo(NamedTuple):
-    """A clip's motion, and its portrait crops with their own background.
+class TrackedMotion(NamedTuple):
+    """A clip's motion.
 
     num_faces: the most faces seen in a frame; num_missing: frames where no face was seen, which hold the nearest
     frame's head.
     """
+
+    motion: Motion
+    num_faces: int
+    num_missing: int
+
+
+class TrackedVideo(NamedTuple):
+    """A clip's motion, and its portrait crops with their own background; num_faces, num_missing: as TrackedMotion."""
 
     motion: Motion
     images: UInt8[np.ndarray, "t 512 512 3"]
@@ -48,28 +59,38 @@ class TrackedVideo(NamedTuple):
 
 class _Seen(NamedTuple):
     landmarks: list[FaceLandmarks]
+    num_faces: int
     num_missing: int
     fps: float
 
 
-def track_photo(image: Float[np.ndarray, "h w 3"], head: Head) -> TrackedPhoto:
+def track_photo(image: Float[np.ndarray, "h w 3"], head: Head, source: str = "the photo") -> TrackedPhoto:
     """Tracks the largest face of an RGB photo in [0, 1].
 
-    ValueError where the photo is smaller than 64 x 64 or shows no face, or the head has no landmarks.
+    source: what an error calls the photo. ValueError where the photo is smaller than 64 x 64 or shows no face, or the
+    head has no landmarks.
     """
+    check_trackable(head)
     pixels = np.round(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
     seen = FaceLandmarker()(pixels)
     if seen is None:
         height, width = pixels.shape[:2]
         raise ValueError(
-            f"no face found in the photo ({width}x{height}); expected one that looks roughly into the camera: "
+            f"no face found in {source} ({width}x{height}); expected one that looks roughly into the camera: "
             "give another photo"
         )
     solution = solve([seen], head)
-    motion = solution_motion(solution, head, fps=1.0, source="photo")
+    motion = solution_motion(solution, head, fps=1.0, source=source)
     portrait = draw_portrait(pixels, solution.window)
     params, camera = jax.tree.map(lambda x: x[0], (motion.head_params, motion.camera))
-    return TrackedPhoto(portrait.astype(np.float32) / 255.0, PortraitMatte()(portrait), params, camera, seen.num_faces)
+    return TrackedPhoto(
+        image=portrait.astype(np.float32) / 255.0,
+        matte=PortraitMatte()(portrait),
+        params=params,
+        camera=camera,
+        num_faces=seen.num_faces,
+        face_width=float(seen.box[2] - seen.box[0]),
+    )
 
 
 def photo_motion(tracked: TrackedPhoto, head: Head, source: str) -> Motion:
@@ -80,13 +101,14 @@ def photo_motion(tracked: TrackedPhoto, head: Head, source: str) -> Motion:
 
 def track_motion(
     path: Path | str, head: Head, progress: Progress | None = None, max_frames: int | None = None
-) -> Motion:
+) -> TrackedMotion:
     """Motion of the largest face of a video, without pictures: any length of video fits into memory.
 
     progress: a display on which the frames are counted. ValueErrors as track_video.
     """
+    check_trackable(head)
     seen = _look_at_video(Path(path), progress, max_frames)
-    return _solve_video(seen, head, Path(path).name)[1]
+    return TrackedMotion(_solve_video(seen, head, Path(path).name)[1], seen.num_faces, seen.num_missing)
 
 
 def track_video(
@@ -97,12 +119,12 @@ def track_video(
     The face of the first frame is followed, though larger ones come. ValueError where the file is no video, shows no
     face in any frame, is smaller than 64 x 64, or the head has no landmarks.
     """
+    check_trackable(head)
     path = Path(path)
     seen = _look_at_video(path, progress, max_frames)
     solution, motion = _solve_video(seen, head, path.name)
     images, mattes = _draw_video(path, solution.window, len(seen.landmarks), progress)
-    num_faces = max(one.num_faces for one in seen.landmarks)
-    return TrackedVideo(motion, images, mattes, num_faces, seen.num_missing)
+    return TrackedVideo(motion, images, mattes, seen.num_faces, seen.num_missing)
 
 
 def _look_at_video(path: Path, progress: Progress | None, max_frames: int | None) -> _Seen:
@@ -122,7 +144,7 @@ def _look_at_video(path: Path, progress: Progress | None, max_frames: int | None
             f"no face found in any of the {len(found)} frames of {path}; expected a person who looks roughly into "
             "the camera: give another video"
         )
-    return _Seen(landmarks, num_missing, info.fps)
+    return _Seen(landmarks, max(one.num_faces for one in landmarks), num_missing, info.fps)
 
 
 def fill_missing(found: list[FaceLandmarks | None]) -> tuple[list[FaceLandmarks], int]:

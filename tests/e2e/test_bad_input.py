@@ -30,7 +30,7 @@ def assert_refused(run, folder: Path, *words: str) -> None:
 
 @pytest.mark.parametrize(
     ("photo", "words"),
-    [("no face", ["face"]), ("20x20", ["20x20", "64"]), ("text", ["text.jpg", "picture"])],
+    [("no face", ["no_face.png", "face"]), ("20x20", ["20x20", "64"]), ("text", ["text.jpg", "picture"])],
 )
 def test_photos_that_show_no_head(omg, photos, tiny_weights, folder, photo, words):
     options = ["--preset", "tiny", "--weights", tiny_weights]

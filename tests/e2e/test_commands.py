@@ -5,8 +5,10 @@ import json
 import imageio.v2 as imageio
 import numpy as np
 import pytest
+from skimage import data
 
 from omg_jax.avatar_file import load_avatar
+from omg_jax.cli.video import write_video
 
 
 def frames_of(path) -> np.ndarray:
@@ -22,6 +24,7 @@ def test_reconstruct_reports_what_it_made(omg, photos, tiny_weights, tmp_path):
     facts = json.loads(run.out)
     avatar = load_avatar(output)
     assert facts["faces_in_photo"] == 1
+    assert min(facts["seconds_tracking"], facts["seconds_building"]) > 0
     heads = [level.opacities.size for level in avatar.levels]
     assert heads[0] < heads[1] < heads[2]
     plane = int(np.count_nonzero(avatar.plane.opacities))
@@ -52,6 +55,18 @@ def test_one_avatar_plays_at_every_level(omg, tiny_avatar, tiny_weights, short_m
     assert facts["frames"] == len(frames_of(output)) == len(np.load(short_motion)["world_to_camera"])
 
 
+def test_the_level_and_the_length_may_be_chosen_by_the_program_and_by_the_user(
+    omg, tiny_avatar, tiny_weights, short_motion, tmp_path
+):
+    output = tmp_path / "out.mp4"
+    options = ["--weights", tiny_weights, "--lod", "auto", "--max-frames", 2, "--json"]
+    run = omg("animate", tiny_avatar, "--driver", short_motion, "-o", output, *options)
+    assert run.code == 0
+    facts = json.loads(run.out)
+    assert facts["level"] in (0, 1, 2)
+    assert facts["frames"] == len(frames_of(output)) == 2
+
+
 def test_the_refiner_and_the_orbit_change_the_picture(omg, tiny_avatar, tiny_weights, short_motion, tmp_path):
     def play(*options):
         common = ["--driver", short_motion, "--weights", tiny_weights, "--lod", 0]
@@ -68,8 +83,19 @@ def test_the_refiner_and_the_orbit_change_the_picture(omg, tiny_avatar, tiny_wei
 def test_a_photo_makes_a_motion_of_one_frame(omg, photos, tmp_path):
     run = omg("track", photos["one face"], "-o", tmp_path / "motion.npz", "--json")
     assert run.code == 0
-    json.loads(run.out)
+    facts = json.loads(run.out)
+    assert (facts["frames"], facts["faces_in_photo"]) == (1, 1)
     assert (tmp_path / "motion.npz").is_file()
+
+
+def test_a_clip_reports_its_faces_and_the_frames_without_one(omg, tmp_path):
+    photo, clip = data.astronaut()[:300, :400], tmp_path / "clip.mp4"
+    write_video(clip, [photo, photo, np.zeros_like(photo)], fps=25.0)
+    run = omg("track", clip, "-o", tmp_path / "motion.npz", "--json")
+    assert run.code == 0
+    facts = json.loads(run.out)
+    assert (facts["frames"], facts["faces_in_video"], facts["frames_without_face"]) == (3, 1, 1)
+    assert "1 frames of clip.mp4 show no face" in run.err
 
 
 def test_doctor_prints_one_json_object(omg):

@@ -44,7 +44,7 @@ def driver(head) -> Driver:
     params = zero_params(head.model, (COUNT,))
     motion = Motion(params, camera, (SIZE, SIZE), 25.0, head.name, head.sha256, "a test")
     pictures = np.broadcast_to((100 + np.arange(COUNT, dtype=np.uint8))[:, None, None, None], (COUNT, SIZE, SIZE, 3))
-    return Driver(motion, pictures)
+    return Driver(motion, pictures, {})
 
 
 def source() -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 
 from omg_jax.avatar import Frame
 from omg_jax.cli import playback
-from omg_jax.cli.playback import choose_level, fit_motion, motion_frame, orbit_motion, play
+from omg_jax.cli.playback import choose_level, first_frames, fit_motion, motion_frame, num_frames, orbit_motion, play
 from omg_jax.geometry.camera import camera_centre, portrait_intrinsics, world_to_pixels
 from omg_jax.tracking.motion import Motion
 from omg_jax.types import Camera, HeadParams
@@ -49,6 +49,13 @@ def test_motion_frame_keeps_the_parameters_apart():
     assert camera.world_to_camera.shape == (4, 4)
 
 
+def test_first_frames_cuts_every_part():
+    start = first_frames(motion(count=8), 3)
+    assert {len(part) for part in (*start.head_params, *start.camera)} == {3}
+    assert float(motion_frame(start, 2)[0].expression_params[0]) == 2.0
+    assert num_frames(first_frames(motion(count=8), None)) == num_frames(first_frames(motion(count=8), 9)) == 8
+
+
 def test_fit_motion_scales_what_the_camera_sees():
     points = jnp.asarray([[0.3, -0.2, 0.1]])
     large, small = motion(size=512), fit_motion(motion(size=512), 128)
@@ -82,7 +89,7 @@ def test_no_orbit_leaves_the_camera():
     [((0.01, 0.01, 0.01), 2), ((0.01, 0.01, 0.5), 1), ((0.01, 0.5, 0.5), 0), ((0.5, 0.5, 0.5), 0)],
 )
 def test_auto_takes_the_finest_level_that_keeps_up(monkeypatch, seconds, level):
-    now = [0.0]
+    now, made = [0.0], []
     monkeypatch.setattr(playback.time, "perf_counter", lambda: now[0])
 
     def make(lod):
@@ -90,6 +97,9 @@ def test_auto_takes_the_finest_level_that_keeps_up(monkeypatch, seconds, level):
             now[0] += seconds[lod]
             return echo(params, camera)
 
+        made.append(player)
         return player
 
-    assert choose_level(make, 3, motion()) == level
+    chosen, player = choose_level(make, 3, motion())
+    assert chosen == level
+    assert len(made) == 3 - level and player is made[-1]  # each level is made once: making it again would compile again

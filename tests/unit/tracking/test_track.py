@@ -10,6 +10,7 @@ from omg_jax.geometry.camera import portrait_intrinsics, world_to_pixels
 from omg_jax.geometry.rotations import matrix_to_euler
 from omg_jax.head.load import load_head
 from omg_jax.head.model import head_landmarks, head_vertices
+from omg_jax.tracking import track
 from omg_jax.tracking.cost import FACING
 from omg_jax.tracking.crop import PORTRAIT_SIZE
 from omg_jax.tracking.face_mesh import LEFT_EYE_OUTER, RIGHT_EYE_OUTER
@@ -67,6 +68,7 @@ def test_the_heads_landmarks_lie_on_the_crops(tracked, head):
 
 def test_the_crop_is_the_papers(tracked):
     assert tracked.image.shape == (PORTRAIT_SIZE, PORTRAIT_SIZE, 3) and tracked.num_faces == 1
+    assert 80 < tracked.face_width < 130  # pixels, from ear to ear in the photo
     assert tracked.image.min() >= 0.0 and 0.9 < tracked.image.max() <= 1.0
     np.testing.assert_array_equal(tracked.camera.intrinsics, portrait_intrinsics((PORTRAIT_SIZE, PORTRAIT_SIZE)))
     assert 7.0 < tracked.camera.world_to_camera[2, 3] < 11.0
@@ -99,11 +101,11 @@ def test_a_clip_has_one_crop_in_which_the_head_moves(clip, head):
 
 
 def test_motion_alone_is_the_same_motion_and_may_stop_early(clip, head):
-    motion = track_motion(clip, head, max_frames=1)
-    whole = track_motion(clip, head)
-    assert motion.camera.world_to_camera.shape[0] == 1 and whole.camera.world_to_camera.shape[0] == NUM_FRAMES
-    check_motion(clip, whole, head)
-    assert whole.source == clip.name
+    start, whole = track_motion(clip, head, max_frames=1), track_motion(clip, head)
+    assert [len(one.motion.camera.world_to_camera) for one in (start, whole)] == [1, NUM_FRAMES]
+    assert [(one.num_faces, one.num_missing) for one in (start, whole)] == [(1, 0), (1, 1)]
+    check_motion(clip, whole.motion, head)
+    assert whole.motion.source == clip.name
 
 
 def test_missing_frames_take_the_nearest():
@@ -114,8 +116,8 @@ def test_missing_frames_take_the_nearest():
 
 
 def test_nobody_in_the_photo_or_the_video(head, tmp_path):
-    with pytest.raises(ValueError, match="no face found in the photo"):
-        track_photo(np.zeros((128, 128, 3), np.float32), head)
+    with pytest.raises(ValueError, match=r"no face found in wall.png \(128x96\)"):
+        track_photo(np.zeros((96, 128, 3), np.float32), head, "wall.png")
     path = tmp_path / "empty.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"FFV1"), 20.0, (96, 96))
     for _ in range(2):
@@ -123,6 +125,20 @@ def test_nobody_in_the_photo_or_the_video(head, tmp_path):
     writer.release()
     with pytest.raises(ValueError, match="no face found in any of the 2 frames"):
         track_motion(path, head)
+
+
+def test_a_head_without_landmarks_is_refused_before_a_frame_is_read(head, monkeypatch):
+    def read(*_):
+        pytest.fail("a frame was read")
+
+    monkeypatch.setattr(track, "FaceLandmarker", read)
+    monkeypatch.setattr(track, "video_info", read)
+    bare = head._replace(model=head.model._replace(landmark_faces=head.model.landmark_faces[:0]))
+    with pytest.raises(ValueError, match="has 0 landmarks, but tracking needs"):
+        track_photo(np.zeros((128, 128, 3), np.float32), bare)
+    for track_clip in (track_motion, track_video):
+        with pytest.raises(ValueError, match="has 0 landmarks, but tracking needs"):
+            track_clip("clip.mp4", bare)
 
 
 def test_overlay_draws_on_the_face_and_nowhere_else(tracked, head):
