@@ -6,6 +6,7 @@ dependency is missing.
 """
 
 import importlib
+import os
 import sys
 
 import tyro
@@ -20,14 +21,29 @@ COMMANDS = {
     "assets": "list or get the weights and clips that are fetched on demand",
     "bench": "measure the rasterizer",
 }
-EXIT_BAD_INPUT = 2
+EXIT_BAD_INPUT, EXIT_NO_READER = 2, 1
 # No --no- twins of flags; options may follow a subcommand; a preset's optional parts are options, not subcommands.
 TYRO_CONFIG = (tyro.conf.FlagCreatePairsOff, tyro.conf.CascadeSubcommandArgs, tyro.conf.AvoidSubcommands)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Runs one command. Exits with 2 and one line on stderr when the input or the installation is at fault."""
-    argv = sys.argv[1:] if argv is None else argv
+    """Runs one command. Exits with 2 and one line on stderr when the input or the installation is at fault.
+
+    Ends quietly where nobody reads its output any more (``omg --help | head -1``).
+    """
+    try:
+        try:
+            run(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more on its way out; there, what is left goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_NO_READER)
+
+
+def run(argv: list[str]) -> None:
+    """Runs one command; expected errors end the program with one line."""
     if not argv or argv[0] in ("-h", "--help"):
         sys.stdout.write(usage())
         return
@@ -37,7 +53,9 @@ def main(argv: list[str] | None = None) -> None:
     try:
         function = getattr(importlib.import_module(f"omg_jax.cli.{name}"), name)
         tyro.cli(function, prog=f"omg {name}", args=arguments, config=TYRO_CONFIG)
-    except (ValueError, ImportError, FileNotFoundError) as error:
+    except BrokenPipeError:
+        raise
+    except (ValueError, ImportError, OSError) as error:
         fail(one_line(error))
     except KeyboardInterrupt:
         sys.exit(130)
@@ -58,4 +76,6 @@ def fail(message: str) -> None:
 
 def one_line(error: Exception) -> str:
     """An exception's message without line breaks; its type where it has no message."""
+    if isinstance(error, OSError) and error.strerror:
+        return ": ".join(str(part) for part in (error.filename, error.strerror) if part is not None)
     return " ".join(str(error).split()) or type(error).__name__

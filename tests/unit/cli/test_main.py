@@ -1,6 +1,7 @@
 """The entry point: which errors become one line, and what the exit code is."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -36,6 +37,31 @@ def test_expected_errors_are_one_line_and_exit_2(command, capsys, error):
     assert ending.value.code == 2
     assert streams.out == ""
     assert streams.err == f"omg: {' '.join(str(error).split())}\n"
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (lambda folder: folder.read_bytes(), "{folder}: Is a directory"),
+        (lambda folder: (folder / "none").read_bytes(), "{folder}/none: No such file or directory"),
+        (lambda folder: os.write(os.open("/dev/full", os.O_WRONLY), b"x"), "No space left on device"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(command, capsys, tmp_path, act, said):
+    command(lambda: act(tmp_path))
+    with pytest.raises(SystemExit) as ending:
+        main(["doctor"])
+    assert ending.value.code == 2
+    assert capsys.readouterr().err == f"omg: {said.format(folder=tmp_path)}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["track", "--help"]])
+def test_a_reader_that_is_gone_gets_no_traceback(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-m", "omg_jax", *arguments], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_an_unexpected_error_keeps_its_traceback(command):
@@ -85,8 +111,14 @@ def test_the_module_runs_as_a_program():
 
 
 def test_a_report_is_one_json_object_or_lines(capsys):
-    result = {"frames": 3, "per_level": {"level 0": 1.5}, "path": None}
+    result = {"frames": 3, "per_level": {"level 0": 1.5}, "path": None, "problems": []}
     console.report(result, as_json=True)
     assert json.loads(capsys.readouterr().out) == result
     console.report(result, as_json=False)
-    assert capsys.readouterr().out == "frames: 3\nper level: level 0 1.5\npath: -\n"
+    assert capsys.readouterr().out == "frames: 3\nper level: level 0 1.5\npath: -\nproblems: none\n"
+
+
+def test_a_note_is_one_line_as_it_stands(capsys):
+    sentence = "a sentence about [a/strange/path] " + "that is longer than a terminal is wide " * 3
+    console.note(sentence)
+    assert capsys.readouterr().err == sentence + "\n"
