@@ -4,6 +4,7 @@ A dataset is a folder with index.json and one folder per clip; a clip is JPEG pi
 folder appears by rename, so an interrupted writer leaves no half clip behind.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -39,7 +40,10 @@ class Clip(NamedTuple):
 
 
 class ClipIndex(NamedTuple):
-    """What index.json says: whose parameters the clips hold, the pictures' (height, width), and the clips' folders."""
+    """What index.json says: whose parameters the clips hold, the pictures' (height, width), and the clips' folders.
+
+    sha256 is that of index.json's bytes: it tells one dataset from another, wherever either lies.
+    """
 
     root: Path
     head_name: str
@@ -47,6 +51,7 @@ class ClipIndex(NamedTuple):
     image_size: tuple[int, int]
     names: tuple[str, ...]
     num_frames: tuple[int, ...]
+    sha256: str
 
     def folder(self, index: int) -> Path:
         """Folder of clip number `index`."""
@@ -106,17 +111,16 @@ def write_index(root: str | Path, head_name: str, head_sha256: str) -> ClipIndex
             sizes.add((image.height, image.width))
     if len(sizes) != 1:
         raise ValueError(f"the clips of {root} must share one picture size, got {sorted(sizes)}")
-    index = ClipIndex(root, head_name, head_sha256, sizes.pop(), tuple(names), tuple(counts))
     content = {
         "format": INDEX_FORMAT,
         "head_name": head_name,
         "head_sha256": head_sha256,
-        "image_size": list(index.image_size),
+        "image_size": list(sizes.pop()),
         "clips": [{"name": name, "num_frames": count} for name, count in zip(names, counts, strict=True)],
     }
     with replacing(root / INDEX_NAME) as path:
         path.write_text(json.dumps(content, indent=1))
-    return index
+    return load_index(root)
 
 
 def load_index(root: str | Path) -> ClipIndex:
@@ -125,7 +129,8 @@ def load_index(root: str | Path) -> ClipIndex:
     path = root / INDEX_NAME
     if not path.is_file():
         raise ValueError(f"{root} is not a dataset of clips: {INDEX_NAME} is missing; give the folder that holds it")
-    content = json.loads(path.read_text())
+    text = path.read_bytes()
+    content = json.loads(text)
     if content.get("format") != INDEX_FORMAT:
         raise ValueError(f"{path} has format {content.get('format')}, expected {INDEX_FORMAT}; render the dataset anew")
     return ClipIndex(
@@ -135,6 +140,7 @@ def load_index(root: str | Path) -> ClipIndex:
         image_size=tuple(content["image_size"]),
         names=tuple(clip["name"] for clip in content["clips"]),
         num_frames=tuple(clip["num_frames"] for clip in content["clips"]),
+        sha256=hashlib.sha256(text).hexdigest(),
     )
 
 

@@ -21,7 +21,7 @@ from omg_jax.losses.perceptual import PerceptualParams
 from omg_jax.models.omg import build_model
 from omg_jax.models.state import split_model
 from omg_jax.models.weights import WeightsMeta, load_weights, read_weights_meta, save_weights
-from omg_jax.training.checkpoint import Checkpoints
+from omg_jax.training.checkpoint import Checkpoints, Origin
 from omg_jax.training.curriculum import check_curriculum, level_at
 from omg_jax.training.pictures import grid_row, save_grid
 from omg_jax.training.records import Meter, MetricLog, Row, write_config
@@ -112,6 +112,7 @@ def check_job(job: Job) -> None:
     """Raises ValueError where options, dataset and head do not fit together."""
     options = job.config.train
     check_pairs(job.index, job.config.model.image_size, options.window)
+    check_window(job.config)
     check_curriculum(options.curriculum, job.config.model.num_levels)
     if job.index.head_sha256 != job.head.sha256:
         raise ValueError(
@@ -121,13 +122,39 @@ def check_job(job: Job) -> None:
         )
 
 
+def check_window(config: Config) -> None:
+    """Raises ValueError where the refiner or the perceptual term cannot work on the target's window."""
+    window, refiner, crop = config.train.window, config.model.refiner, config.train.losses.perceptual_size
+    if refiner is None and window != config.model.image_size:
+        raise ValueError(
+            f"the paper's refiner works on whole pictures of {config.model.image_size} pixels, got a target window of "
+            f"{window}; set --train.window {config.model.image_size}"
+        )
+    step = 2 ** (len(refiner.widths) - 1) if refiner else 1
+    if window % step:
+        raise ValueError(
+            f"the refiner halves the target window {len(refiner.widths) - 1} times, so that it must be a multiple of "
+            f"{step} pixels, got {window}; set --train.window {window - window % step or step}"
+        )
+    if window < crop:
+        raise ValueError(
+            f"the target window must hold the perceptual term's crop of {crop} pixels, got {window}; set "
+            f"--train.window or --train.losses.perceptual-size"
+        )
+
+
+def origin(job: Job) -> Origin:
+    """What the job's checkpoints are made with."""
+    return Origin(job.config, job.index.sha256, job.head.sha256)
+
+
 def starting_state(job: Job, params: dict, checkpoints: Checkpoints, listener: Listener) -> TrainState:
     """The newest checkpoint's state; else a fresh one, from init_weights where they are given."""
     options = job.config.train
     latest = checkpoints.latest()
     if latest is not None:
         listener.on_note(f"continuing from the checkpoint of step {latest} in {options.output}")
-        return checkpoints.restore(init_state(params, options), job.config)
+        return checkpoints.restore(init_state(params, options), origin(job))
     if options.init_weights:
         listener.on_note(f"starting from the weights {options.init_weights}")
         params = initial_weights(job, params)
@@ -171,7 +198,7 @@ def loaded_batches(job: Job, first: int, cache: TokenCache) -> Generator[PairBat
 
 def keep(job: Job, state: TrainState, checkpoints: Checkpoints) -> Path:
     """Starts to save a checkpoint, and writes the running mean of the weights; returns the latter's path."""
-    checkpoints.save(state, job.config)
+    checkpoints.save(state, origin(job))
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(state.average))
     path = Path(job.config.train.output) / WEIGHTS_NAME
     meta = WeightsMeta(job.config.name, job.config.model, job.head.name, job.head.sha256, int(state.step))

@@ -16,7 +16,7 @@ from omg_jax.files import replacing
 
 JSONL_NAME, CSV_NAME, CONFIG_NAME = "metrics.jsonl", "metrics.csv", "config.json"
 
-Row = dict[str, float | int]
+Row = dict[str, float | int | None]
 
 
 class Meter:
@@ -37,11 +37,15 @@ class Meter:
         """Takes one step's metrics; waits until they are computed."""
         self._rows.append({name: float(value) for name, value in metrics.items()})
 
-    def means(self) -> dict[str, float]:
-        """Means over the steps since the last call whose loss was finite, and seconds per step."""
+    def means(self) -> dict[str, float | None]:
+        """Means over the steps since the last call whose loss was finite, and seconds per step.
+
+        Where no step's loss was finite, what is not a number is None: null in JSON lines, empty in CSV.
+        """
         rows = [row for row in self._rows if np.isfinite(row["loss"])] or self._rows
         now, count = time.perf_counter(), len(self._rows)
         means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        means = {name: mean if np.isfinite(mean) else None for name, mean in means.items()}
         means |= {"seconds": (now - self._since) / count, "seconds_waiting": self._waited / count}
         self._rows, self._waited, self._since = [], 0.0, now
         return means

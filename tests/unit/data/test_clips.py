@@ -84,6 +84,8 @@ def test_index_lists_finished_clips_in_order(tmp_path, clip):
     assert written.num_frames == (NUM_FRAMES, NUM_FRAMES)
     assert written.image_size == (SIZE, SIZE)
     assert written.folder(1) == tmp_path / "b"
+    save_clip(tmp_path / "c", clip)
+    assert write_index(tmp_path, "arkit", "1234").sha256 != written.sha256
 
 
 def test_index_says_what_is_wrong(tmp_path):

@@ -1,5 +1,6 @@
 """A whole run, around a network that takes milliseconds: what it writes, how it stops, that it continues exactly."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from omg_jax.config import UNetConfig
 from omg_jax.models.weights import read_weights_meta
 from omg_jax.training.checkpoint import Checkpoints
-from omg_jax.training.loop import SILENT, train
+from omg_jax.training.loop import SILENT, origin, train
 from omg_jax.training.records import read_metrics
 from omg_jax.training.state import init_state
 from tests.unit.training.conftest import with_options
@@ -105,6 +107,35 @@ def test_more_steps_continue_a_finished_run_but_other_options_do_not(job):
         train(with_options(job, batch_size=3))
 
 
+@pytest.mark.parametrize("part", ["index", "head"])
+def test_other_clips_or_another_head_do_not_continue_a_run(job, part):
+    train(with_options(job, num_steps=1))
+    other = job._replace(index=job.index._replace(sha256="0" * 64))
+    if part == "head":
+        index, head = job.index._replace(head_sha256="0" * 64), job.head._replace(sha256="0" * 64)
+        other = job._replace(index=index, head=head)
+    named = {"index": "dataset .index.json of --train.data.", "head": "head model"}[part]
+    with pytest.raises(ValueError, match=f"made with another {named}.*is 000000000000"):
+        train(other)
+
+
+@pytest.mark.parametrize(
+    ("window", "refiner", "said"),
+    [
+        (63, UNetConfig(widths=(8, 16)), "multiple of 2 pixels, got 63; set --train.window 62"),
+        (68, UNetConfig(widths=(8, 16, 16, 16)), "multiple of 8 pixels, got 68; set --train.window 64"),
+        (24, UNetConfig(widths=(8, 16)), "crop of 32 pixels, got 24"),
+        (64, None, "whole pictures of 128 pixels, got a target window of 64"),
+    ],
+)
+def test_windows_that_the_networks_cannot_take_are_refused_before_anything_is_built(job, window, refiner, said):
+    job = with_options(job, window=window)
+    model = dataclasses.replace(job.config.model, refiner=refiner)
+    with pytest.raises(ValueError, match=said):
+        train(job._replace(config=dataclasses.replace(job.config, model=model)))
+    assert not Path(job.config.train.output).exists()
+
+
 def test_given_weights_are_where_a_run_starts(job, tmp_path):
     first = train(job)
     notes = []
@@ -124,4 +155,4 @@ def test_clips_of_another_head_are_refused_before_anything_is_written(job, tmp_p
 
 def test_restoring_from_nothing_is_refused(job, tmp_path):
     with Checkpoints(tmp_path / "empty") as checkpoints, pytest.raises(ValueError, match="no checkpoint"):
-        checkpoints.restore(init_state({}, job.config.train), job.config)
+        checkpoints.restore(init_state({}, job.config.train), origin(job))

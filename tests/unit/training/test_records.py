@@ -1,6 +1,7 @@
 """What a run writes down."""
 
 import csv
+import json
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from omg_jax.training.records import CSV_NAME, JSONL_NAME, Meter, MetricLog, rea
 
 def rows_of_csv(folder):
     with (folder / CSV_NAME).open(newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        return [{name: float(value) if value else None for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 def test_both_files_hold_the_same_rows(tmp_path):
@@ -18,6 +19,22 @@ def test_both_files_hold_the_same_rows(tmp_path):
     for row in rows:
         log.write(row)
     assert read_metrics(tmp_path) == rows == rows_of_csv(tmp_path)
+
+
+def test_a_window_of_skipped_steps_is_valid_json(tmp_path):
+    meter = Meter()
+    for loss in (np.nan, np.inf):
+        meter.add({"loss": loss, "l2": np.nan, "lod": 1})
+    log, means = MetricLog(tmp_path, steps_done=0), meter.means()
+    log.write({"step": 2} | means)
+    assert (means["loss"], means["l2"], means["lod"]) == (None, None, 1.0)
+
+    def refuse(word):
+        raise ValueError(f"{word} is no JSON")
+
+    (line,) = (tmp_path / JSONL_NAME).read_text().splitlines()
+    assert json.loads(line, parse_constant=refuse)["loss"] is None
+    assert rows_of_csv(tmp_path) == read_metrics(tmp_path) == [{"step": 2} | means]
 
 
 def test_a_continued_run_forgets_what_came_after_its_checkpoint(tmp_path):
