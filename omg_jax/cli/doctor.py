@@ -14,8 +14,10 @@ from omg_jax.assets import cached_path, list_assets
 from omg_jax.cli.console import report
 from omg_jax.configs import preset_names
 
-REQUIRED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "scikit-image", "safetensors")
-OPTIONAL = ("ai-edge-litert", "opencv-python-headless", "imageio-ffmpeg")
+# pyproject.toml's dependencies, and jax's own compiled half; then its extras tracking and video.
+REQUIRED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "scikit-image", "pillow",
+            "safetensors", "tyro", "rich", "jaxtyping")  # fmt: skip
+OPTIONAL = ("ai-edge-litert", "opencv-python-headless", "imageio", "imageio-ffmpeg")
 SHIPPED = ("arkit_head.npz", "small.safetensors", "demo_motion.npz")
 
 
