@@ -1,27 +1,14 @@
 """Neutral head, expression units and identity sliders, as offsets of all rows of the MakeHuman base mesh."""
 
-import re
-
 import numpy as np
 from arkit_head.parts import HELPER_EYES
 from scipy.linalg import qr
 from scipy.spatial import cKDTree
 
 from omg_jax.data.makehuman import Makehuman
+from omg_jax.data.portraits.basis import macro_targets, slider_targets
 
-RACES, SEXES = ("african", "asian", "caucasian"), ("female", "male")
-BODY = "averagemuscle-averageweight"
 NUM_DETAIL_SLIDERS = 61
-SLIDER_FOLDERS = ("head", "forehead", "nose", "mouth", "chin", "eyes", "eyebrows", "cheek")
-# The two ends of a slider, in the order (plus, minus).
-ENDS = (
-    ("incr", "decr"),
-    ("up", "down"),
-    ("out", "in"),
-    ("forward", "backward"),
-    ("convex", "concave"),
-    ("uncompress", "compress"),
-)
 # The order of the face landmarker's blendshape scores, without its "_neutral"; tongueOut has no score.
 EXPRESSION_NAMES = tuple(
     """browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
@@ -36,7 +23,7 @@ EXPRESSION_NAMES = tuple(
 
 def neutral_base(makehuman: Makehuman) -> np.ndarray:
     """The mean young adult: equal parts of three races and two sexes, average build."""
-    return makehuman.base.vertices + makehuman.offsets(_macro())
+    return makehuman.base.vertices + makehuman.offsets(macro_targets())
 
 
 def expression_offsets(makehuman: Makehuman) -> np.ndarray:
@@ -48,11 +35,13 @@ def identity_offsets(makehuman: Makehuman, rows: np.ndarray) -> tuple[tuple[str,
     """Names and offsets [65, rows, 3] of the identity sliders, each at weight 1, centred on the eyes.
 
     Four macro directions (sex, age, two of race), and of MakeHuman's symmetric pairs the NUM_DETAIL_SLIDERS that move
-    the given rows of the base mesh most independently (QR with pivoting). A slider is half the difference of its ends.
+    the given rows of the base mesh most independently (QR with pivoting).
     """
-    macros, details = _macro_directions(makehuman), _detail_pairs(makehuman)
-    offsets = {name: _centre_on_eyes(values) for name, values in (macros | details).items()}
-    names = np.array(sorted(details))
+    sliders = {name: makehuman.offsets(targets) for name, targets in slider_targets(makehuman).items()}
+    offsets = {name: _centre_on_eyes(values) for name, values in sliders.items()}
+    macros = [name for name in sliders if name.startswith("macro-")]
+    mirror = _mirror_map(makehuman.base.vertices)
+    names = np.array(sorted(name for name in sliders if name not in macros and _is_symmetric(sliders[name], mirror)))
     matrix = np.stack([offsets[name][rows].ravel() for name in names], axis=1)
     # The square root lets a lip's small slider stand against one that moves the whole skull.
     matrix /= np.sqrt(np.linalg.norm(matrix, axis=0))
@@ -61,45 +50,10 @@ def identity_offsets(makehuman: Makehuman, rows: np.ndarray) -> tuple[tuple[str,
     return chosen, np.stack([offsets[name] for name in chosen])
 
 
-def _macro(races=RACES, sexes=SEXES, age="young") -> dict[str, float]:
-    """Target weights of an even mix of races and sexes."""
-    share = 1 / (len(races) * len(sexes))
-    weights = {f"macrodetails/{race}-{sex}-{age}": share for race in races for sex in sexes}
-    return weights | {f"macrodetails/universal-{sex}-{age}-{BODY}": 1 / len(sexes) for sex in sexes}
-
-
-def _macro_directions(makehuman: Makehuman) -> dict[str, np.ndarray]:
-    def half_difference(plus: dict, minus: dict) -> np.ndarray:
-        return (makehuman.offsets(_macro(**plus)) - makehuman.offsets(_macro(**minus))) / 2
-
-    return {
-        "macro-male-female": half_difference({"sexes": ("male",)}, {"sexes": ("female",)}),
-        "macro-old-young": half_difference({"age": "old"}, {"age": "young"}),
-        "macro-african-caucasian": half_difference({"races": ("african",)}, {"races": ("caucasian",)}),
-        "macro-asian-caucasian": half_difference({"races": ("asian",)}, {"races": ("caucasian",)}),
-    }
-
-
-def _detail_pairs(makehuman: Makehuman) -> dict[str, np.ndarray]:
-    """Every pair of opposite targets, left and right tied, that leaves a symmetric head symmetric."""
-    mirror = _mirror_map(makehuman.base.vertices)
-    sliders = {}
-    for folder in SLIDER_FOLDERS:
-        names = {name.removeprefix(f"{folder}/"): name for name in makehuman.target_names(folder)}
-        for name in names:
-            stem, _, end = name.rpartition("-")
-            minus = next((m for p, m in ENDS if p == end), None)
-            if minus is None or f"{stem}-{minus}" not in names or stem.startswith("r-"):
-                continue
-            sides = (stem, re.sub("^l-", "r-", stem)) if stem.startswith("l-") else (stem,)
-            plus_targets = {f"{folder}/{side}-{end}": 0.5 for side in sides}
-            minus_targets = {f"{folder}/{side}-{minus}": -0.5 for side in sides}
-            offsets = makehuman.offsets(plus_targets | minus_targets)
-            reflected = offsets[mirror] * [-1, 1, 1]
-            if np.abs(offsets - reflected).max() < 0.1 * np.abs(offsets).max():
-                key = f"{stem.removeprefix('l-')}-{end}"
-                sliders[key if key.startswith(folder.rstrip("s")) else f"{folder}-{key}"] = offsets
-    return sliders
+def _is_symmetric(offsets: np.ndarray, mirror: np.ndarray) -> bool:
+    """Whether a slider leaves a symmetric head symmetric."""
+    reflected = offsets[mirror] * [-1, 1, 1]
+    return bool(np.abs(offsets - reflected).max() < 0.1 * np.abs(offsets).max())
 
 
 def _mirror_map(vertices: np.ndarray) -> np.ndarray:

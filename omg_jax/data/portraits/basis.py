@@ -73,7 +73,7 @@ def body_basis(makehuman: Makehuman, head: Head) -> BodyBasis:
             )
         return (scaled + shift).astype(np.float32)
 
-    average = makehuman.base.vertices + makehuman.offsets(_macro())
+    average = makehuman.base.vertices + makehuman.offsets(macro_targets())
     targets = slider_targets(makehuman)
     sliders = np.stack(
         [
@@ -101,12 +101,15 @@ def body_basis(makehuman: Makehuman, head: Head) -> BodyBasis:
 
 
 def slider_targets(makehuman: Makehuman) -> dict[str, dict[str, float]]:
-    """Target weights of every identity slider by its name: four macro directions, and pairs of opposite targets."""
+    """Target weights of every identity slider by its name: four macro directions, and pairs of opposite targets.
+
+    A slider is half the difference of its ends; left and right are tied.
+    """
     sliders = {
-        "macro-male-female": _difference(_macro(sexes=("male",)), _macro(sexes=("female",))),
-        "macro-old-young": _difference(_macro(age="old"), _macro(age="young")),
-        "macro-african-caucasian": _difference(_macro(races=("african",)), _macro(races=("caucasian",))),
-        "macro-asian-caucasian": _difference(_macro(races=("asian",)), _macro(races=("caucasian",))),
+        "macro-male-female": _difference(macro_targets(sexes=("male",)), macro_targets(sexes=("female",))),
+        "macro-old-young": _difference(macro_targets(age="old"), macro_targets(age="young")),
+        "macro-african-caucasian": _difference(macro_targets(races=("african",)), macro_targets(races=("caucasian",))),
+        "macro-asian-caucasian": _difference(macro_targets(races=("asian",)), macro_targets(races=("caucasian",))),
     }
     for folder in SLIDER_FOLDERS:
         names = {name.removeprefix(f"{folder}/") for name in makehuman.target_names(folder)}
@@ -137,7 +140,7 @@ def shape_of(rng: np.random.Generator, person: Person, names: tuple[str, ...]) -
     return np.array([macros.get(name, detail) for name, detail in zip(names, details, strict=True)], np.float32)
 
 
-def _macro(
+def macro_targets(
     races: tuple[str, ...] = RACES, sexes: tuple[str, ...] = SEXES, age: str = "young"
 ) -> dict[str, float]:
     """Target weights of an even mix of races and sexes at one age, of average build."""
