@@ -48,7 +48,19 @@ class UNetConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """One OMG-Avatar model. Defaults: the paper's; ``compat="release"`` reproduces the authors' released choices."""
+    """One OMG-Avatar model. Defaults: the paper's; ``compat="release"`` reproduces the authors' released choices.
+
+    Where paper | release differ; ``compat`` switches all but the noise, which the refiner's caller gives:
+
+    - MLP between levels (Eq. 3): residual, 256-256-256, ReLU, one per level, last layer zero at the start | none
+    - visibility (Eq. 5): view depth against the z-buffer, with a tolerance | two differently normalised depths
+    - shoulder mask: matte minus the head, bottom quarter of the picture | everything but the near half of the head
+    - quaternions on the head: normalised one by one | normalised along the vertex axis
+    - sigmoid of the plane's colours: on the first three channels | on the first three columns of the picture
+    - vertex offsets (Eqs. 1-2): on source and target mesh | on the target mesh only
+    - feature sampling: at pixel centres | half a pixel off
+    - the refiner's noise: none at inference | random
+    """
 
     backbone: Literal["dinov2-s-derived", "dinov2-small", "dinov2-base", "dinov2-large"] = "dinov2-base"
     backbone_size: int = 518  # pixels; the source is resized to this before the backbone. A multiple of 14

@@ -20,7 +20,7 @@ SPACING_TO_SIGMA = 0.6  # neighbouring Gaussians at 0.6 spacings' standard devia
 
 
 def unit_quaternions(x: Float[Array, "*b n 4"], axis: int = -1) -> Float[Array, "*b n 4"]:
-    """x over its length along an axis (the release normalises along the vertices: DESIGN D9)."""
+    """x over its length along an axis (the release normalises along the vertices: config.ModelConfig's table)."""
     return x / jnp.sqrt(jnp.sum(x**2, axis=axis, keepdims=True) + 1e-12)
 
 

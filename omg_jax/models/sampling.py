@@ -9,7 +9,7 @@ from omg_jax.geometry.camera import scale_camera, world_to_pixels
 from omg_jax.geometry.visibility import vertex_visibility, zbuffer
 from omg_jax.types import Camera
 
-RELEASE_NEAR, RELEASE_FAR = 0.01, 100.0  # clipping planes of the release's normalised depth (method D3)
+RELEASE_NEAR, RELEASE_FAR = 0.01, 100.0  # clipping planes of the release's normalised depth
 
 
 def sample_bilinear(features: Float[Array, "b h w c"], pixels: Float[Array, "b n 2"]) -> Float[Array, "b n c"]:
@@ -39,7 +39,7 @@ def release_visibility(
     camera: Camera,
     image_size: tuple[int, int],
 ) -> Bool[Array, "b n"]:
-    """The authors' released rule (DESIGN D3): two differently normalised depths are compared.
+    """The authors' released rule (config.ModelConfig's table): two differently normalised depths are compared.
 
     The z-buffer is scaled to [0, 1] over the picture (the background takes its maximum), the vertices' NDC depth to
     [0, 1] over all vertices; a vertex is visible where the second is smaller.

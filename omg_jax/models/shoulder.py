@@ -49,8 +49,8 @@ def shoulder_mask(
 ) -> Float[Array, "b p p"]:
     """Where plane Gaussians may stand: the matte's bottom quarter, or all of it, outside the head mesh.
 
-    head_depth is the z-buffer of the source head, infinite outside. The release's rule (DESIGN D4) is everything but
-    the near half of the head.
+    head_depth is the z-buffer of the source head, infinite outside. The release's rule (config.ModelConfig's table) is
+    everything but the near half of the head.
     """
     covered = jnp.isfinite(head_depth)
     if compat == "release":
@@ -112,7 +112,7 @@ class PlaneHead(nnx.Module):
         columns = nnx.sigmoid(raw[:, :, :3, :c]) if self.compat == "release" else None
         raw = raw.reshape(batch, size * size, -1)
         features = raw[..., :c]
-        if self.compat == "release":  # DESIGN D10: the sigmoid reaches the first three image columns
+        if self.compat == "release":  # the sigmoid reaches the first three image columns
             grid = features.reshape(batch, size, size, c)
             features = grid.at[:, :, :3].set(columns).reshape(features.shape)
         else:

@@ -121,7 +121,7 @@ def _as_pair(source: Source, target):
 
 
 def test_paper_moves_the_source_mesh_by_the_offsets_and_release_does_not(head, source):
-    """D11: with the release's rule the local features do not depend on the offsets."""
+    """With the release's rule the local features do not depend on the offsets."""
 
     def fused_change(compat: str) -> float:
         model = build_model(dataclasses.replace(CONFIG, compat=compat), head, seed=0)
