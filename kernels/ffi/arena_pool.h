@@ -2,6 +2,7 @@
 // faults.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
@@ -24,15 +25,13 @@ class ArenaMemory {
     return result;
   }
 
-  // Forgets what was allocated. Several blocks become one of their joint size, so that a repeated call finds all its
-  // memory in one piece.
-  void reset() {
+  // Forgets what was allocated. Several blocks are given back, and the next one will have their joint size, so that a
+  // repeated call finds all its memory in one piece.
+  void reset() noexcept {
     used_ = 0;
     if (blocks_.size() < 2) return;
-    size_t total = 0;
-    for (const Block& block : blocks_) total += block.size;
+    for (const Block& block : blocks_) least_size_ += block.size;
     blocks_.clear();
-    add_block(total);
   }
 
  private:
@@ -47,16 +46,17 @@ class ArenaMemory {
   };
 
   void add_block(size_t bytes) {
-    const size_t size = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+    const size_t size = (std::max(bytes, least_size_) + kHugePage - 1) / kHugePage * kHugePage;
     void* memory = std::aligned_alloc(kHugePage, size);
     if (memory == nullptr) throw std::bad_alloc();
     prefer_huge_pages(memory, size);
     blocks_.push_back({std::unique_ptr<void, Free>(memory), size});
-    used_ = 0;
+    used_ = least_size_ = 0;
   }
 
   std::vector<Block> blocks_;
-  size_t used_ = 0;
+  size_t used_ = 0;        // bytes of the last block
+  size_t least_size_ = 0;  // bytes of the next block
 };
 
 // Lends an idle arena, or a new one, for as long as it lives.
@@ -65,7 +65,10 @@ class LentArena {
   LentArena() {
     std::lock_guard<std::mutex> lock(idle().mutex);
     if (!idle().arenas.empty()) memory_ = std::move(idle().arenas.back()), idle().arenas.pop_back();
-    if (memory_ == nullptr) memory_ = std::make_unique<ArenaMemory>();
+    if (memory_ != nullptr) return;
+    idle().arenas.reserve(idle().made + 1);  // room for all to lie idle: giving back allocates nothing
+    memory_ = std::make_unique<ArenaMemory>();
+    ++idle().made;
   }
 
   ~LentArena() {
@@ -73,6 +76,9 @@ class LentArena {
     std::lock_guard<std::mutex> lock(idle().mutex);
     idle().arenas.push_back(std::move(memory_));
   }
+
+  LentArena(const LentArena&) = delete;
+  LentArena& operator=(const LentArena&) = delete;
 
   Arena get() const {
     return {[](void* self, size_t bytes) { return static_cast<ArenaMemory*>(self)->allocate(bytes); }, memory_.get()};
@@ -82,6 +88,7 @@ class LentArena {
   struct Idle {
     std::mutex mutex;
     std::vector<std::unique_ptr<ArenaMemory>> arenas;
+    size_t made = 0;
   };
 
   static Idle& idle() {
