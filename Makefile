@@ -54,5 +54,5 @@ gpu-check: ## native build in place, then tests/gpu on this machine's GPU
 		$(PYTHON) setup.py --quiet build_ext --inplace && $(PYTHON) -m pytest tests/gpu; \
 	fi
 
-clean: ## what the commands above made, downloads excepted
-	rm -rf $(VENV) $(VENV)-parity build demo omg_jax.egg-info omg_jax/_native*.so
+clean: ## what these commands and .ci/run made, downloads excepted
+	rm -rf $(VENV) $(VENV)-parity .venv-ci-3.12 build dist demo omg_jax.egg-info omg_jax/_native*.so
