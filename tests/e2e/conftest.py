@@ -1,5 +1,6 @@
 """What the command tests share: a runner, a small network with random weights, photos."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +30,19 @@ class Run(NamedTuple):
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(scope="package", autouse=True)
+def compiled(tmp_path_factory) -> Iterator[str]:
+    """The folder of compiled programs: commands build the same networks again and again, also in other processes."""
+    folder = str(tmp_path_factory.mktemp("compiled"))
+    options = {"jax_compilation_cache_dir": folder, "jax_persistent_cache_min_compile_time_secs": 0.0}
+    before = {name: getattr(jax.config, name) for name in options}
+    for name, value in options.items():
+        jax.config.update(name, value)
+    yield folder
+    for name, value in before.items():
+        jax.config.update(name, value)
 
 
 @pytest.fixture
