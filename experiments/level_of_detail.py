@@ -14,10 +14,10 @@ from rich.table import Table
 
 from omg_jax.assets.registry import asset_path
 from omg_jax.avatar import count_gaussians, make_player
-from omg_jax.cli.inputs import demo_motion, read_photo
+from omg_jax.cli.inputs import demo_motion, read_photo, track_portrait
 from omg_jax.cli.network import load_network
 from omg_jax.cli.playback import fit_motion, play
-from omg_jax.cli.reconstruct import build, track
+from omg_jax.cli.reconstruct import build
 from omg_jax.cli.video import captioned, resized, to_bytes, write_picture
 
 FRAMES = range(0, 60, 2)
@@ -27,7 +27,8 @@ PANEL = 256  # pixels
 
 def main() -> None:
     network = load_network("small", None, "arkit")
-    photo = track(read_photo(asset_path("astronaut")), network)
+    path = asset_path("astronaut")
+    photo = track_portrait(read_photo(path), network.head, path)
     avatar = build(network, photo)
     motion = fit_motion(demo_motion(network.head), network.config.model.image_size)
     source = captioned(resized(to_bytes(photo.image), PANEL), "photo")

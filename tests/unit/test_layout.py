@@ -1,12 +1,14 @@
 """Who may import whom: the package's layers, read from its source."""
 
 import ast
+import importlib
 import sys
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "omg_jax"
+EXPERIMENTS = sorted((PACKAGE.parent / "experiments").rglob("*.py"))
 
 # Layer -> the layers it may import besides itself. A layer is a file or a folder directly in the package.
 VOCABULARY = {"types", "config", "config_json", "files"}
@@ -83,6 +85,15 @@ def test_the_core_needs_only_what_gpu_machines_hold():
         if layer_of(source) in LEAN_LAYERS:
             foreign = {name.split(".")[0] for name in imported_modules(source)} - allowed
             assert not foreign, f"{source} imports {foreign}"
+
+
+@pytest.mark.parametrize("script", EXPERIMENTS, ids=lambda path: path.name)
+def test_what_an_experiment_imports_of_the_package_exists(script):
+    """Most experiments run for minutes and need downloads, so that no other test runs them."""
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "omg_jax":
+            module = importlib.import_module(node.module)
+            assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
 
 
 def test_no_torch_and_no_tensorflow_at_run_time():
