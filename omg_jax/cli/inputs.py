@@ -8,6 +8,7 @@ from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from omg_jax.cli.console import console, note, progress_bar
+from omg_jax.cli.playback import num_frames
 from omg_jax.head.load import Head
 from omg_jax.tracking.motion import Motion, load_motion
 from omg_jax.tracking.track import TrackedMotion, TrackedPhoto, TrackedVideo, track_motion, track_photo
@@ -69,12 +70,12 @@ def track_clip(path: Path, head: Head, max_frames: int | None = None) -> tuple[M
 
 def face_facts(tracked: TrackedMotion | TrackedVideo) -> dict[str, int]:
     """What a report says of a tracked video's faces; notes where there are several, or frames without any."""
+    source = tracked.motion.source
     if tracked.num_faces > 1:
-        note(
-            f"{tracked.motion.source} shows up to {tracked.num_faces} faces: the largest of its first frame is followed"
-        )
+        note(f"{source} shows up to {tracked.num_faces} faces: the largest of its first frame is followed")
     if tracked.num_missing:
-        note(f"{tracked.num_missing} frames of {tracked.motion.source} show no face: they take the nearest one's head")
+        total = num_frames(tracked.motion)
+        note(f"{source} shows no face in {tracked.num_missing} of {total} frames: they take the nearest one's head")
     return {"faces_in_video": tracked.num_faces, "frames_without_face": tracked.num_missing}
 
 

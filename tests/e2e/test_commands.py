@@ -95,7 +95,7 @@ def test_a_clip_reports_its_faces_and_the_frames_without_one(omg, tmp_path):
     assert run.code == 0
     facts = json.loads(run.out)
     assert (facts["frames"], facts["faces_in_video"], facts["frames_without_face"]) == (3, 1, 1)
-    assert "1 frames of clip.mp4 show no face" in run.err
+    assert "clip.mp4 shows no face in 1 of 3 frames" in run.err
 
 
 def test_doctor_prints_one_json_object(omg):

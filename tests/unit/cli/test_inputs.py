@@ -35,7 +35,8 @@ def test_a_photo_that_is_odd_gets_one_line_with_its_name(monkeypatch, capsys, he
 
 
 @pytest.mark.parametrize(
-    ("num_faces", "num_missing", "said"), [(1, 0, []), (2, 0, ["2 faces"]), (1, 5, ["5 frames"]), (2, 5, ["2", "5"])]
+    ("num_faces", "num_missing", "said"),
+    [(1, 0, []), (2, 0, ["2 faces"]), (1, 5, ["5 of 120 frames"]), (2, 5, ["2 faces", "5 of"])],
 )
 def test_a_videos_faces_are_reported_and_noted(monkeypatch, capsys, head, num_faces, num_missing, said):
     tracked = TrackedMotion(demo_motion(head), num_faces, num_missing)
