@@ -119,6 +119,16 @@ def test_other_clips_or_another_head_do_not_continue_a_run(job, part):
         train(other)
 
 
+def test_a_checkpoint_without_hashes_continues(job):
+    """The first checkpoints hold none."""
+    train(with_options(job, num_steps=1))
+    path = Path(job.config.train.output) / "checkpoints" / "1" / "meta" / "metadata"
+    meta = json.loads(path.read_text())
+    assert {"data_sha256", "head_sha256"} <= meta.keys()
+    path.write_text(json.dumps({name: value for name, value in meta.items() if "sha256" not in name}))
+    assert int(train(with_options(job, num_steps=2)).state.step) == 2
+
+
 @pytest.mark.parametrize(
     ("window", "refiner", "said"),
     [
