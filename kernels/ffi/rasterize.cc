@@ -131,7 +131,8 @@ xffi::Error forward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales, 
 xffi::Error backward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales, F32 opacities, F32 features,
                      F32 world_to_camera, F32 intrinsics, F32 transmittance, S32 last, F32 d_features_image,
                      F32 d_alpha, F32 d_depth, F32Result d_means, F32Result d_quats, F32Result d_scales,
-                     F32Result d_opacities, F32Result d_features, float near, float blur) {
+                     F32Result d_opacities, F32Result d_features, float near, float blur,
+                     int32_t /*deterministic: always*/) {
   const Scene scene = {means, quats, scales, opacities, features, world_to_camera, intrinsics, near, blur};
   const Dimensions gradient = d_opacities->dimensions();
   const Batch batch = {gradient, gradient.size() - 1};
@@ -196,7 +197,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(kBackward, backward,
                                   .Ret<F32>()  // opacities
                                   .Ret<F32>()  // features
                                   .Attr<float>("near")
-                                  .Attr<float>("blur"));
+                                  .Attr<float>("blur")
+                                  .Attr<int32_t>("deterministic"));
 
 }  // namespace
 

@@ -18,6 +18,7 @@ def rasterize(
     *,
     near: float = 0.01,
     blur: float = 0.3,
+    deterministic: bool = True,
 ) -> RenderOutput:
     """Renders Gaussians by sorted alpha blending; differentiable with respect to every field of ``gaussians``.
 
@@ -39,7 +40,8 @@ def rasterize(
 
     Works under jit, grad, vmap, pmap and shard_map; only first derivatives exist. Spread a batch over devices with pmap
     or shard_map: under jit, sharded inputs would be gathered on every device. The camera is taken as a constant: it
-    gets no gradient. The result is the same to the last bit in every run, for any number of threads.
+    gets no gradient. Runs on CPUs and on NVIDIA GPUs. On one kind of device the result is the same to the last bit in
+    every run, for any number of threads.
 
     Args:
         gaussians: float32, with leading batch dimensions ``*b``; any number of Gaussians, also none, and of channels,
@@ -49,13 +51,15 @@ def rasterize(
         image_size: (height, width) in pixels.
         near: Gaussians whose camera z is less are culled; world units.
         blur: variance added to both image axes, in pixels^2. It keeps every Gaussian about a pixel wide at least.
+        deterministic: False lets a GPU add up gradients as floats, in whatever order its threads come; True, in fixed
+            point, whose sums do not depend on the order. CPUs are always deterministic.
 
     Raises:
         ValueError: shapes, dtypes or settings do not fit.
         ImportError: the native library is not built. ``rasterize_reference``, the slow specification in plain JAX, is
             never chosen silently.
     """
-    settings = make_settings(image_size, near, blur)
+    settings = make_settings(image_size, near, blur, deterministic)
     gaussians, camera = broadcast_batch(gaussians, camera)
     if gaussians.means.dtype != jnp.float32:
         raise ValueError(
@@ -72,9 +76,10 @@ class Settings(NamedTuple):
     width: int
     near: float
     blur: float
+    deterministic: bool
 
 
-def make_settings(image_size: tuple[int, int], near: float, blur: float) -> Settings:
+def make_settings(image_size: tuple[int, int], near: float, blur: float, deterministic: bool = True) -> Settings:
     """Checks the static arguments."""
     height, width = (int(n) for n in image_size)
     if height < 1 or width < 1:
@@ -83,7 +88,7 @@ def make_settings(image_size: tuple[int, int], near: float, blur: float) -> Sett
         raise ValueError(f"near: expected a positive distance in world units, got {near}")
     if not (blur >= 0 and np.isfinite(blur)):
         raise ValueError(f"blur: expected a variance of at least 0 pixels^2, got {blur}")
-    return Settings(height, width, float(near), float(blur))
+    return Settings(height, width, float(near), float(blur), bool(deterministic))
 
 
 def broadcast_batch(gaussians: Gaussians, camera: Camera) -> tuple[Gaussians, Camera]:
@@ -150,11 +155,12 @@ def _render_backward(settings: Settings, residuals, cotangents: RenderOutput):
     gaussians, camera, transmittance, last = residuals
     results = tuple(jax.ShapeDtypeStruct(a.shape, jnp.float32) for a in gaussians)
     images = (transmittance, last, cotangents.features, cotangents.alpha, cotangents.depth)
-    gradients = native.call("omg_rasterize_backward", results, *gaussians, *camera, *images, **_attributes(settings))
+    attributes = _attributes(settings) | {"deterministic": np.int32(settings.deterministic)}
+    gradients = native.call("omg_rasterize_backward", results, *gaussians, *camera, *images, **attributes)
     return Gaussians(*gradients), None
 
 
-def _attributes(settings: Settings) -> dict[str, np.float32]:
+def _attributes(settings: Settings) -> dict[str, np.generic]:
     return {"near": np.float32(settings.near), "blur": np.float32(settings.blur)}
 
 

@@ -9,40 +9,15 @@ import pytest
 
 from omg_jax.splat import rasterize, rasterize_reference
 from omg_jax.types import Camera, Gaussians
+from tests.kernels.oracle import float64_oracle, without
 from tests.kernels.splat_scenes import DISTANCE, cloud, dot, portrait_camera, random_cotangents
 from tests.tolerances import EXACT, FLIPPED_PIXELS, RENDER_GRADIENTS, RENDERED_PIXELS
-
-
-def differing_pixels(images, oracle):
-    """Pixels where features, alpha or depth is off by more than rounding explains, [H, W]."""
-    features, alpha, depth = (~jnp.isclose(a, b, **RENDERED_PIXELS) for a, b in zip(images, oracle, strict=True))
-    return features.any(axis=-1) | alpha | depth
-
-
-def float64_oracle(gaussians, camera, images, cotangents):
-    """The pixels that differ from the specification, and its gradient with their cotangents left out."""
-    size = images[1].shape
-
-    @jax.jit
-    def run(gaussians, camera, images, cotangents):
-        oracle, pull_back = jax.vjp(lambda g: rasterize_reference(g, camera, size)[:3], gaussians)
-        differing = differing_pixels(images, oracle)
-        return differing, pull_back(without(differing, cotangents))[0]
-
-    with jax.enable_x64(True):
-        arguments = jax.device_get((gaussians, camera, images, cotangents))
-        return jax.device_get(run(*jax.tree.map(lambda a: a.astype(np.float64), arguments)))
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def gradient_of(render, gaussians, camera, cotangents):
     """(the images' product with the cotangents, its gradient), compiled once per renderer and shape."""
     return jax.value_and_grad(lambda g: dot(render(g, camera, cotangents[1].shape), cotangents))(gaussians)
-
-
-def without(pixels, cotangents):
-    features, alpha, depth = cotangents
-    return jnp.where(pixels[..., None], 0, features), jnp.where(pixels, 0, alpha), jnp.where(pixels, 0, depth)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,98 @@
+"""The CUDA kernels on a GPU: against the CPU's, bit by bit against themselves, batched, mapped, differentiated."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from omg_jax.geometry.visibility import zbuffer
+from omg_jax.splat import rasterize
+from omg_jax.types import Gaussians
+from tests.kernels.splat_scenes import cloud, dot, portrait_camera, random_cotangents
+from tests.kernels.test_zbuffer import make_camera, triangle_soup
+from tests.tolerances import FLIPPED_PIXELS, RENDER_GRADIENTS, RENDERED_PIXELS
+
+
+def render_and_pull(device, gaussians, camera, size, cotangents, deterministic=True):
+    """(images, gradient) as numpy arrays."""
+    gaussians, camera, cotangents = jax.device_put((gaussians, camera, cotangents), device)
+
+    @jax.jit
+    def run(gaussians, cotangents):
+        def render(g):
+            return rasterize(g, camera, size, deterministic=deterministic)[:3]
+
+        images, pull_back = jax.vjp(render, gaussians)
+        return images, pull_back(tuple(cotangents))[0]
+
+    return jax.tree.map(np.asarray, run(gaussians, cotangents))
+
+
+@pytest.mark.parametrize("deterministic", [True, False], ids=["fixed-point sums", "float sums"])
+@pytest.mark.parametrize(
+    ("count", "channels", "size"),
+    [
+        (2000, 3, (128, 128)),
+        (500, 5, (90, 117)),
+        (1000, 32, (128, 128)),
+        (700, 70, (65, 33)),
+        (1, 1, (1, 1)),
+        (50_000, 3, (512, 512)),
+    ],
+)
+def test_equals_the_cpu(gpu, cpu, count, channels, size, deterministic):
+    gaussians, camera = cloud(count, channels, seed=1), portrait_camera(*size)
+    cotangents = random_cotangents(*size, channels)
+    images, _ = render_and_pull(gpu, gaussians, camera, size, cotangents, deterministic)
+    expected, _ = render_and_pull(cpu, gaussians, camera, size, cotangents)
+    close = [np.isclose(a, b, **RENDERED_PIXELS) for a, b in zip(images, expected, strict=True)]
+    same = close[0].all(axis=-1) & close[1] & close[2]
+    assert (~same).mean() <= FLIPPED_PIXELS
+    kept = tuple(np.where(same if c.ndim == 2 else same[..., None], c, 0) for c in cotangents)
+    _, gradient = render_and_pull(gpu, gaussians, camera, size, kept, deterministic)
+    _, expected_gradient = render_and_pull(cpu, gaussians, camera, size, kept)
+    for name, ours, theirs in zip(Gaussians._fields, gradient, expected_gradient, strict=True):
+        assert np.linalg.norm(ours - theirs) <= RENDER_GRADIENTS * np.linalg.norm(theirs), name
+
+
+def test_deterministic_runs_give_the_same_bits(gpu):
+    gaussians, camera, size = cloud(20_000, 32, seed=2), portrait_camera(256, 256), (256, 256)
+    cotangents = random_cotangents(*size, 32)
+    first = render_and_pull(gpu, gaussians, camera, size, cotangents)
+    for _ in range(5):
+        again = render_and_pull(gpu, gaussians, camera, size, cotangents)
+        jax.tree.map(np.testing.assert_array_equal, first, again)
+
+
+def test_a_mapped_batch_is_its_views_one_by_one(gpu):
+    size, cotangents = (100, 90), random_cotangents(100, 90, 3)
+    views = [cloud(800, 3, seed=seed) for seed in range(3)]
+    batch = Gaussians(*(jnp.stack(arrays) for arrays in zip(*views, strict=True)))
+    camera = portrait_camera(*size)
+    with jax.default_device(gpu):
+        gradient_of = jax.grad(lambda g: dot(rasterize(g, camera, size), cotangents))
+        mapped = jax.jit(jax.vmap(gradient_of))(batch)
+        for k, view in enumerate(views):
+            alone = jax.jit(gradient_of)(view)
+            jax.tree.map(lambda a, b, k=k: np.testing.assert_array_equal(a[k], b), mapped, alone)
+
+
+def test_no_gaussian_and_a_non_finite_camera(gpu):
+    camera = portrait_camera(40, 40)
+    broken = camera._replace(world_to_camera=camera.world_to_camera.at[0, 3].set(jnp.nan))
+    with jax.default_device(gpu):
+        for gaussians, seen_by in ((cloud(0, 3), camera), (cloud(10, 3), broken)):
+            output = rasterize(gaussians, seen_by, (40, 40))
+            assert float(jnp.abs(output.features).max()) == 0.0
+            assert int(output.stats[0]) == 0
+
+
+@pytest.mark.parametrize("count", [0, 400])
+def test_the_zbuffer_equals_the_cpus(gpu, cpu, count):
+    vertices, faces = triangle_soup(0, count, 0.3)
+    camera, size = make_camera(60.0, (101, 77)), (101, 77)
+    results = []
+    for device in (gpu, cpu):
+        placed = jax.device_put((jnp.asarray(vertices), jnp.asarray(faces), camera), device)
+        results.append(jax.tree.map(np.asarray, jax.jit(lambda v, f, c: zbuffer(v, f, c, size))(*placed)))
+    jax.tree.map(np.testing.assert_array_equal, *results)

@@ -1,0 +1,185 @@
+"""The CUDA kernels, run on the CPU by kernels/emulation: against the specification, and their own promises."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from omg_jax.geometry.visibility import zbuffer
+from omg_jax.splat import rasterize
+from omg_jax.types import Camera, Gaussians
+from tests.kernels import emulation
+from tests.kernels.oracle import float64_oracle, without
+from tests.kernels.splat_scenes import cloud, portrait_camera, random_cotangents
+from tests.kernels.test_zbuffer import make_camera, triangle_soup
+from tests.tolerances import EXACT, FLIPPED_PIXELS, RENDER_GRADIENTS, RENDERED_PIXELS
+
+SIZE = (48, 40)
+
+
+def relative_error(array, expected) -> float:
+    return float(np.linalg.norm(array - expected) / np.linalg.norm(expected))
+
+
+@pytest.mark.parametrize("deterministic", [True, False], ids=["fixed-point sums", "float sums"])
+@pytest.mark.parametrize(
+    ("count", "channels", "size"),
+    [(2000, 3, (128, 128)), (500, 5, (90, 117)), (300, 12, (64, 64)), (1000, 32, (96, 96)), (40, 40, (33, 21))],
+    ids=["3 channels", "5 channels, ragged image", "12 channels", "32 channels", "more channels than one slice"],
+)
+def test_agrees_with_the_specification(count, channels, size, deterministic):
+    gaussians, camera = cloud(count, channels, seed=1), portrait_camera(*size)
+    cotangents = random_cotangents(*size, channels)
+    outputs = emulation.forward(gaussians, camera, size)
+    differing, expected = float64_oracle(gaussians, camera, tuple(map(jnp.asarray, outputs[:3])), cotangents)
+    assert differing.mean() <= FLIPPED_PIXELS
+    kept = tuple(map(np.asarray, without(differing, cotangents)))
+    gradient = emulation.backward(gaussians, camera, size, outputs, kept, deterministic=deterministic)
+    for name, ours, oracle in zip(Gaussians._fields, gradient, expected, strict=True):
+        assert relative_error(ours, oracle) < RENDER_GRADIENTS, name
+
+
+def test_equals_the_cpu_kernels():
+    """The same formulas in the same order: the transmittance too, which the specification does not tell."""
+    gaussians, camera = cloud(600, 3, seed=3), portrait_camera(*SIZE)
+    outputs = emulation.forward(gaussians, camera, SIZE)
+    expected = rasterize(gaussians, camera, SIZE)
+    for ours, theirs in zip(outputs, expected[:3], strict=False):
+        np.testing.assert_allclose(ours, theirs, **RENDERED_PIXELS)
+    np.testing.assert_allclose(outputs[3], 1.0 - outputs[1], **RENDERED_PIXELS)
+
+
+def test_a_batch_is_its_views_one_by_one():
+    """To the last bit, forward and backward, with shared and with own cameras."""
+    views = [cloud(300, 3, seed=seed) for seed in (1, 2, 3)]
+    batch = Gaussians(*(jnp.stack(arrays) for arrays in zip(*views, strict=True)))
+    camera = portrait_camera(*SIZE)
+    own = Camera(*(jnp.stack([a, a * 1.0, a]) for a in camera))
+    cotangents = tuple(np.stack(a) for a in zip(*(random_cotangents(*SIZE, 3, seed=k) for k in range(3)), strict=True))
+    shared = Camera(*(a[None] for a in camera))
+    for cameras in (shared, own):
+        outputs = emulation.forward(batch, cameras, SIZE)
+        gradient = emulation.backward(batch, cameras, SIZE, outputs, cotangents)
+        for k, view in enumerate(views):
+            single = emulation.forward(view, camera, SIZE)
+            for together, alone in zip(outputs, single, strict=True):
+                np.testing.assert_array_equal(together[k], alone)
+            alone = emulation.backward(view, camera, SIZE, single, tuple(c[k] for c in cotangents))
+            jax.tree.map(np.testing.assert_array_equal, jax.tree.map(lambda a, k=k: a[k], gradient), alone)
+
+
+def test_fixed_point_sums_do_not_depend_on_the_order_of_blocks():
+    gaussians, camera = cloud(400, 5, seed=4), portrait_camera(*SIZE)
+    cotangents = random_cotangents(*SIZE, 5)
+    outputs = emulation.forward(gaussians, camera, SIZE)
+
+    def both_orders(deterministic: bool) -> list[tuple]:
+        forward = emulation.backward(gaussians, camera, SIZE, outputs, cotangents, deterministic=deterministic)
+        with emulation.reversed_blocks():
+            backward = emulation.backward(gaussians, camera, SIZE, outputs, cotangents, deterministic=deterministic)
+        return [forward, backward]
+
+    jax.tree.map(np.testing.assert_array_equal, *both_orders(True))
+    one, other = both_orders(False)
+    assert any((a != b).any() for a, b in zip(one, other, strict=True)), "the order was not changed"
+
+
+def test_fixed_point_sums_serve_cotangents_of_any_size():
+    """A power of two times the cotangents is that power times the gradient, to the last bit."""
+    gaussians, camera = cloud(200, 3, seed=5), portrait_camera(*SIZE)
+    cotangents = random_cotangents(*SIZE, 3)
+    outputs = emulation.forward(gaussians, camera, SIZE)
+    expected = emulation.backward(gaussians, camera, SIZE, outputs, cotangents)
+    for factor in (2.0**-60, 2.0**60):
+        scaled = tuple(np.float32(factor) * c for c in cotangents)
+        gradient = emulation.backward(gaussians, camera, SIZE, outputs, scaled)
+        for name, ours, theirs in zip(Gaussians._fields, gradient, expected, strict=True):
+            np.testing.assert_array_equal(ours, np.float32(factor) * theirs, err_msg=name)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_cotangent_that_is_not_finite_is_not_hidden(bad):
+    gaussians, camera = cloud(50, 3, seed=6), portrait_camera(*SIZE)
+    cotangents = random_cotangents(*SIZE, 3)
+    cotangents[1][SIZE[0] // 2, SIZE[1] // 2] = bad
+    outputs = emulation.forward(gaussians, camera, SIZE)
+    gradient = emulation.backward(gaussians, camera, SIZE, outputs, cotangents)
+    assert np.isnan(gradient[0]).any()
+
+
+def test_no_cotangent_no_gradient():
+    gaussians, camera = cloud(50, 3, seed=6), portrait_camera(*SIZE)
+    outputs = emulation.forward(gaussians, camera, SIZE)
+    nothing = tuple(np.zeros_like(c) for c in random_cotangents(*SIZE, 3))
+    for array in emulation.backward(gaussians, camera, SIZE, outputs, nothing):
+        np.testing.assert_allclose(array, 0.0, **EXACT)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("means", np.nan), ("quats", np.inf), ("scales", np.nan), ("opacities", np.inf), ("features", np.nan)],
+)
+def test_a_non_finite_gaussian_is_as_if_absent(field, value):
+    gaussians, camera = cloud(100, 3, seed=7), portrait_camera(*SIZE)
+    spoilt = gaussians._replace(**{field: getattr(gaussians, field).at[17].set(value)})
+    absent = gaussians._replace(opacities=gaussians.opacities.at[17].set(0.0))
+    outputs = emulation.forward(spoilt, camera, SIZE)
+    for ours, expected in zip(outputs, emulation.forward(absent, camera, SIZE), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+    gradient = emulation.backward(spoilt, camera, SIZE, outputs, random_cotangents(*SIZE, 3))
+    for array in gradient:
+        assert np.isfinite(array).all()
+        np.testing.assert_allclose(array[17], 0.0, **EXACT)
+
+
+def test_no_gaussian_and_none_in_sight():
+    camera = portrait_camera(*SIZE)
+    for gaussians in (cloud(0, 3), cloud(5, 3)._replace(means=jnp.full((5, 3), 50.0))):
+        outputs = emulation.forward(gaussians, camera, SIZE)
+        for image in (*outputs[:3], outputs[4], outputs[5]):
+            np.testing.assert_allclose(image, 0.0, **EXACT)
+        for array in emulation.backward(gaussians, camera, SIZE, outputs, random_cotangents(*SIZE, 3)):
+            np.testing.assert_allclose(array, 0.0, **EXACT)
+
+
+def test_huge_gaussians_and_an_opaque_stack():
+    """Gaussians over the whole image, so many that every pixel stops early."""
+    gaussians, camera = cloud(150, 3, seed=8, scale=1.0), portrait_camera(*SIZE)
+    gaussians = gaussians._replace(opacities=jnp.full(150, 0.9))
+    outputs = emulation.forward(gaussians, camera, SIZE)
+    cotangents = random_cotangents(*SIZE, 3)
+    differing, expected = float64_oracle(gaussians, camera, tuple(map(jnp.asarray, outputs[:3])), cotangents)
+    assert not differing.any()
+    assert float(outputs[3].min()) > 1e-4 and outputs[4].max() < 150, "pixels stop before the last Gaussian"
+    gradient = emulation.backward(gaussians, camera, SIZE, outputs, cotangents)
+    for name, ours, oracle in zip(Gaussians._fields, gradient, expected, strict=True):
+        assert relative_error(ours, oracle) < RENDER_GRADIENTS, name
+
+
+@pytest.mark.parametrize(
+    ("count", "triangle_size", "image"),
+    [(60, 1.0, (40, 50)), (400, 0.1, (64, 48)), (10, 1.0, (1, 1)), (0, 1.0, (20, 20))],
+    ids=["large, across the near plane", "small", "one pixel", "no face"],
+)
+def test_the_zbuffer_equals_the_cpus(count, triangle_size, image):
+    vertices, faces = triangle_soup(0, count, triangle_size)
+    camera = make_camera(0.6 * max(image), image)
+    depth, face_index = emulation.zbuffer(vertices, faces, camera, image)
+    expected = zbuffer(jnp.asarray(vertices), jnp.asarray(faces), camera, image)
+    np.testing.assert_array_equal(face_index, expected.face_index)
+    np.testing.assert_array_equal(depth, expected.depth)
+
+
+def test_faces_of_missing_vertices_are_left_out():
+    vertices, faces = triangle_soup(1, 3, 1.0)
+    camera = make_camera(30.0, (32, 32))
+    expected = emulation.zbuffer(vertices, faces, camera, (32, 32))
+    more = np.concatenate([faces, [[0, 1, len(vertices)], [-1, 0, 1]]])
+    for ours, theirs in zip(emulation.zbuffer(vertices, more, camera, (32, 32)), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("kernel", "waiting"), [("stray_barrier", "40 of 64"), ("stray_ballot", "32 of 64")])
+def test_threads_that_do_not_meet_are_found(kernel, waiting):
+    with pytest.raises(RuntimeError, match=waiting):
+        emulation.call(kernel)
