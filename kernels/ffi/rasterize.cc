@@ -39,7 +39,8 @@ auto* item_data(const Buffer& buffer, size_t rank, const Batch& batch, int64_t i
   return buffer.typed_data() + item_of(dimensions, batch.dimensions, batch.rank, index) * size;
 }
 
-bool fits(const F32& buffer, const Batch& batch, std::initializer_list<int64_t> shape) {
+template <typename Buffer>
+bool fits(const Buffer& buffer, const Batch& batch, std::initializer_list<int64_t> shape) {
   const Dimensions dimensions = buffer.dimensions();
   if (!broadcasts(dimensions, shape.size(), batch.dimensions, batch.rank)) return false;
   size_t axis = batch.rank;
@@ -141,6 +142,14 @@ xffi::Error backward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales,
   if (!broadcasts(image, 2, gradient, batch.rank)) {
     return xffi::Error::InvalidArgument(
         "omg_rasterize: expected cotangents [..., H, W] with the Gaussians' batch dimensions");
+  }
+  const int64_t height = image[batch.rank], width = image[batch.rank + 1];
+  const int64_t channels = features.dimensions()[batch.rank + 1];
+  if (!fits(transmittance, batch, {height, width}) || !fits(last, batch, {height, width}) ||
+      !fits(d_depth, batch, {height, width}) || !fits(d_features_image, batch, {height, width, channels})) {
+    return xffi::Error::InvalidArgument(
+        "omg_rasterize: expected transmittance, last and the depth's cotangent [..., H, W] like alpha's, and the "
+        "features' cotangent [..., H, W, C]");
   }
   prefer_huge_pages(d_features->untyped_data(), d_features->size_bytes());
   return render_batch(batch, threads, [&](int64_t index, const Arena& arena, const Parallel& parallel) {

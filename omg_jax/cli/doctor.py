@@ -60,10 +60,11 @@ def version(package: str) -> str | None:
 
 
 def native_kernels() -> dict:
-    """The native library's SIMD level and its kernels by platform, or the reason why it does not load."""
+    """The native library's SIMD level, GPU architectures and kernels by platform, or why it does not load."""
     try:
         library = native.load()
     except ImportError as error:
         return {"error": str(error)}
     kernels = {platform: sorted(handlers) for platform, handlers in library.handlers().items()}
-    return {"simd_level": library.simd_level(), **kernels}
+    built_for = library.cuda_architectures or "built without CUDA: no nvcc was found, or OMG_CUDA=0"
+    return {"simd_level": library.simd_level(), "cuda_architectures": built_for, **kernels}
