@@ -50,7 +50,7 @@ class UNetConfig:
 class ModelConfig:
     """One OMG-Avatar model. Defaults: the paper's; ``compat="release"`` reproduces the authors' released choices.
 
-    Where paper | release differ; ``compat`` switches all but the noise, which the refiner's caller gives:
+    Where paper | release differ; ``compat`` switches all of it:
 
     - MLP between levels (Eq. 3): residual, 256-256-256, ReLU, one per level, last layer zero at the start | none
     - visibility (Eq. 5): view depth against the z-buffer, with a tolerance | two differently normalised depths
@@ -59,7 +59,7 @@ class ModelConfig:
     - sigmoid of the plane's colours: on the first three channels | on the first three columns of the picture
     - vertex offsets (Eqs. 1-2): on source and target mesh | on the target mesh only
     - feature sampling: at pixel centres | half a pixel off
-    - the refiner's noise: none at inference | random
+    - the refiner's noise: none at inference | random (here from a fixed key)
     """
 
     backbone: Literal["dinov2-s-derived", "dinov2-small", "dinov2-base", "dinov2-large"] = "dinov2-base"

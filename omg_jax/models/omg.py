@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.spatial
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from omg_jax.config import ModelConfig
 from omg_jax.geometry.camera import camera_centre, camera_forward, scale_camera, world_to_pixels
@@ -115,7 +115,7 @@ class OMG(nnx.Module):
         levels = {}
         for lod in lods:
             vertices = self.subdivide.positions(posed, lod)
-            visibility = self.fusion.visibility(vertices, posed, faces, source.camera)
+            visibility = self.visible_vertices(posed, lod, source.camera)
             fused = self.fusion(features[lod], local_map, vertices, visibility, source.camera)
             skip = None
             if self.config.gaussians.colour_skip:
@@ -126,6 +126,13 @@ class OMG(nnx.Module):
         mask = self.plane_mask(source, posed)
         plane = self.plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
         return Reconstruction(levels, plane, offsets)
+
+    def visible_vertices(self, posed: Float[Array, "b v 3"], lod: int, camera: Camera) -> Bool[Array, "b n"]:
+        """Which vertices of a level the photo shows (Eq. 5); posed: level 0 in the photo's pose."""
+        vertices = self.subdivide.positions(posed, lod)
+        if self.config.subdivision == "midpoint":  # all levels share the surface of level 0, which has fewer faces
+            return self.fusion.visibility(vertices, posed, self.head.get_value().faces, camera)
+        return self.fusion.visibility(vertices, vertices, self.subdivide.subdivision.faces[lod], camera)
 
     def plane_mask(self, source: Source, posed: Float[Array, "b v 3"]) -> Float[Array, "b p p"]:
         """Where plane Gaussians may stand."""
@@ -150,7 +157,13 @@ class OMG(nnx.Module):
     ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b h w 3"], RenderOutput]:
         """(coarse RGB, refined RGB, what was splatted), on black."""
         output = rasterize(gaussians, camera, image_size)
-        return output.features[..., :3], self.refiner(output.features), output
+        return output.features[..., :3], self.refine(output.features), output
+
+    def refine(self, features: Float[Array, "b h w c"]) -> Float[Array, "b h w 3"]:
+        """The refiner's picture. The release adds random noise: here the same in every frame, against flicker."""
+        if self.config.compat == "release" and self.config.refiner is None:
+            return self.refiner(features, jax.random.key(0))
+        return self.refiner(features)
 
     def forward_pair(self, batch: PairBatch, lod: int) -> PairOutput:
         """Build from the source, play the target's motion, at one level of detail: what a training step compares."""

@@ -88,7 +88,7 @@ class VisibilityFusion(nnx.Module):
         faces: Int[Array, "f 3"],
         camera: Camera,
     ) -> Bool[Array, "b n"]:
-        """Which vertices the photo shows (Eq. 5); occluder is the level-0 mesh, whose surface every level shares."""
+        """Which vertices the photo shows (Eq. 5); occluder is the mesh that hides them, with its faces."""
         arguments = jax.lax.stop_gradient((vertices, occluder))
         if self.compat == "release":
             return release_visibility(*arguments, faces, camera, self.image_size)

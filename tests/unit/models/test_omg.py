@@ -1,6 +1,7 @@
 """The whole network at the tiny preset's size: what it builds, how it is played, and what each compat switch does."""
 
 import dataclasses
+import types
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from omg_jax.geometry.camera import crop_camera, portrait_intrinsics
 from omg_jax.geometry.subdivision import subdivide
 from omg_jax.head.load import load_head
 from omg_jax.head.model import head_vertices, zero_params
-from omg_jax.models.omg import Source, build_model, mirrored_vertices, vertex_spacing
+from omg_jax.models.omg import OMG, Source, build_model, mirrored_vertices, vertex_spacing
 from omg_jax.models.state import merge_model, split_model
 from omg_jax.types import Camera, Gaussians, PairBatch
 from tests.tolerances import EXACT, FLOAT32_ROUNDING, HEAD_SYMMETRY, MIRRORED_BACK
@@ -159,3 +160,19 @@ def test_mirrored_vertices_lie_on_the_other_side(head):
     mirrored = mirrored_vertices(template)
     np.testing.assert_allclose(template[mirrored], template * [-1.0, 1.0, 1.0], **HEAD_SYMMETRY)
     assert np.mean(mirrored[mirrored] == np.arange(len(template))) > MIRRORED_BACK
+
+
+@pytest.mark.parametrize(
+    ("compat", "refiner", "noisy"),
+    [("release", None, True), ("paper", None, False), ("release", CONFIG.refiner, False)],
+)
+def test_only_the_releases_refiner_gets_noise(compat, refiner, noisy):
+    keys = []
+
+    def record(features, noise_key=None):
+        keys.append(noise_key)
+        return features
+
+    model = types.SimpleNamespace(config=dataclasses.replace(CONFIG, compat=compat, refiner=refiner), refiner=record)
+    OMG.refine(model, jnp.zeros((1, 2, 2, 3)))
+    assert [key is not None for key in keys] == [noisy]
