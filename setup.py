@@ -78,7 +78,7 @@ class BuildNative(build_ext):
         flags, libraries = [*CXX_FLAGS, "-isystem", xla_include_dir()], []
         nvcc = find_nvcc()
         if nvcc:
-            home, architectures = cuda_home(nvcc), os.environ.get("OMG_CUDA_ARCHITECTURES", DEFAULT_ARCHITECTURES)
+            home, architectures = cuda_home(nvcc), os.environ.get("OMG_CUDA_ARCHITECTURES") or DEFAULT_ARCHITECTURES
             objects += self.compile_cuda(nvcc, architectures.split())
             macros.append(("OMG_CUDA_ARCHITECTURES", f'"{architectures}"'))
             sources.append("kernels/ffi/cuda.cc")
@@ -107,7 +107,11 @@ class BuildNative(build_ext):
         def compile_one(source: Path) -> str:
             target = str(folder / f"{source.stem}.o")
             includes = ["-Ikernels", "-Ikernels/include"]
-            subprocess.run([nvcc, "-c", *NVCC_FLAGS, *targets, *includes, source, "-o", target], check=True)
+            if subprocess.run([nvcc, "-c", *NVCC_FLAGS, *targets, *includes, source, "-o", target]).returncode:
+                raise SystemExit(
+                    f"{nvcc} could not compile {source} for compute capability {', '.join(architectures)}. CUDA 11.8 "
+                    "or newer is needed; OMG_CUDA=0 builds without GPU kernels, OMG_CUDA_ARCHITECTURES chooses GPUs"
+                )
             return target
 
         with ThreadPoolExecutor(2) as pool:

@@ -41,7 +41,7 @@ def _parsed(wanted: Any, value: Any, name: str) -> Any:
         return wanted(**{key: _parsed(known[key], entry, f"{name}.{key}") for key, entry in value.items()})
     if origin is Literal and value in inner:
         return value
-    if origin is tuple and isinstance(value, list):
+    if origin is tuple and isinstance(value, list) and (inner[-1] is Ellipsis or len(value) == len(inner)):
         return tuple(_parsed(inner[0], entry, name) for entry in value)
     if wanted in (bool, int, str) and type(value) is wanted:
         return value

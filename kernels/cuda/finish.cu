@@ -2,10 +2,13 @@
 // projection.
 //
 // Fixed-point sums are the same for any order of their terms. Their scale is a power of two, from a bound on what a
-// whole picture can add up to: for features max |cotangent| x pixels, as weights are at most one; for geometry 2^8 (the
-// largest |u|, |v| products) x 2 x max |v_i| x pixels, v_i as in blend_backward.cu. 63 bits then leave a resolution of
-// 2^-45 of the largest cotangent for features and 2^-36 of the largest v_i for geometry at 512x512: finer than the
-// rounding of float32 for all but the smallest gradients.
+// whole picture can add up to. For features that is the largest cotangent x pixels, as weights are at most one. For
+// geometry it is 2 V x 2^8 x pixels, with 2^8 above every product of u and v, and V above every |v_i| of
+// blend_backward.cu: channels x largest feature cotangent x largest feature + largest depth cotangent x largest depth +
+// largest alpha cotangent, of the pixels that received a splat and the splats that are drawn. 62 bits then resolve 2^-43
+// of the largest feature cotangent, and 2^-34 of V, at 512x512. Sums whose terms float32 may not hold become NaN.
+#include <cfloat>
+
 #include "stages.h"
 
 namespace omg::cuda {
@@ -14,6 +17,9 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kBoundBlocks = 512;
 constexpr int kSumBits = 62;
+
+// The largest of these, per view.
+enum Bound { kFeatureCotangent, kAlphaCotangent, kDepthCotangent, kFeature, kDepth };
 
 // The largest of the warp's values goes into *bound. Bits of floats without their sign order like the floats, infinities
 // and NaN last.
@@ -25,62 +31,57 @@ __device__ void raise_bound(uint32_t bits, uint32_t* bound) {
   if (threadIdx.x % kWarpSize == 0 && bits > 0) atomicMax(bound, bits);
 }
 
-__device__ __forceinline__ uint32_t magnitude_bits(float value) { return __float_as_uint(value) & 0x7fffffffu; }
-
-__device__ uint32_t largest(const float* values, int64_t count) {
-  uint32_t bits = 0;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < count;
-       i += static_cast<int64_t>(gridDim.x) * kThreads) {
-    const uint32_t other = magnitude_bits(values[i]);
-    bits = other > bits ? other : bits;
-  }
-  return bits;
-}
-
 __global__ void __launch_bounds__(kThreads)
     bound_kernel(Scene scene, Cotangents cotangents, Binning binning, uint32_t* bounds) {
   const int64_t view = blockIdx.y, pixels = static_cast<int64_t>(scene.width) * scene.height;
   const int64_t n = scene.num_gaussians, c = scene.num_channels;
-  raise_bound(largest(item(cotangents.features, scene.batch, view, pixels * c), pixels * c), bounds + 2 * view);
-  raise_bound(largest(item(cotangents.alpha, scene.batch, view, pixels), pixels), bounds + 2 * view);
-  raise_bound(largest(item(cotangents.depth, scene.batch, view, pixels), pixels), bounds + 2 * view);
-  // Gaussians that are not drawn may hold anything.
+  const int64_t start = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const int64_t step = static_cast<int64_t>(gridDim.x) * kThreads;
+  uint32_t found[kNumBounds] = {};
+  const auto raise = [&](Bound bound, float value) {
+    const uint32_t bits = __float_as_uint(value) & 0x7fffffffu;
+    if (bits > found[bound]) found[bound] = bits;
+  };
+  // Pixels that received nothing and Gaussians that are not drawn may hold anything.
+  const int32_t* last = item(cotangents.last, scene.batch, view, pixels);
+  const float* d_features = item(cotangents.features, scene.batch, view, pixels * c);
+  const float* d_alpha = item(cotangents.alpha, scene.batch, view, pixels);
+  const float* d_depth = item(cotangents.depth, scene.batch, view, pixels);
+  for (int64_t i = start; i < pixels * c; i += step) {
+    if (last[i / c] > 0) raise(kFeatureCotangent, d_features[i]);
+  }
+  for (int64_t i = start; i < pixels; i += step) {
+    if (last[i] > 0) raise(kAlphaCotangent, d_alpha[i]), raise(kDepthCotangent, d_depth[i]);
+  }
   const Splat* splats = binning.splats.by_id + view * n;
   const float* features = item(scene.features, scene.batch, view, n * c);
-  uint32_t bits = __float_as_uint(1.0f);  // of alpha's own factor
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < n * c;
-       i += static_cast<int64_t>(gridDim.x) * kThreads) {
-    const Splat& splat = splats[i / c];
-    if (splat.opacity == 0.0f) continue;
-    const uint32_t feature = magnitude_bits(features[i]), depth = magnitude_bits(splat.depth);
-    bits = feature > bits ? feature : bits;
-    bits = depth > bits ? depth : bits;
+  for (int64_t i = start; i < n * c; i += step) {
+    if (splats[i / c].opacity != 0.0f) raise(kFeature, features[i]), raise(kDepth, splats[i / c].depth);
   }
-  raise_bound(bits, bounds + 2 * view + 1);
+  for (int i = 0; i < kNumBounds; ++i) raise_bound(found[i], bounds + kNumBounds * view + i);
 }
 
-// The least e with value <= 2^e, for a finite value.
-OMG_FN int exponent_above(float value) {
+// What a sum is multiplied by whose terms are at most `term` and of which there are at most `count`: 0 where all are
+// zero, NaN where one, or the sum over a warp, may be more than float32 holds.
+__device__ double fixed_point_scale(double term, double count) {
+  if (term == 0.0) return 0.0;
+  if (!(term * kWarpSize <= FLT_MAX)) return NAN;
   int exponent = 0;
-  frexpf(value, &exponent);
-  return exponent;
+  frexp(term * count, &exponent);
+  return ldexp(1.0, kSumBits - exponent);
 }
 
 __global__ void scales_kernel(Scene scene, Sums sums) {
   const int64_t view = blockIdx.x;
   if (threadIdx.x > 0) return;
-  const float cotangent = __uint_as_float(sums.bounds[2 * view]), feature = __uint_as_float(sums.bounds[2 * view + 1]);
-  FixedPointScales scales = {NAN, NAN};
-  if (cotangent == 0.0f) {
-    scales = {0.0, 0.0};
-  } else if (cotangent <= 3.4e38f) {
-    const int pixels = exponent_above(static_cast<float>(scene.width) * static_cast<float>(scene.height));
-    const int terms = exponent_above(static_cast<float>(scene.num_channels + 2));
-    const int features = exponent_above(cotangent) + pixels;
-    scales.features = ldexp(1.0, kSumBits - features);
-    scales.geometry = ldexp(1.0, kSumBits - (features + exponent_above(feature) + terms + 9));
-  }
-  sums.scales[view] = scales;
+  double bound[kNumBounds];
+  for (int i = 0; i < kNumBounds; ++i) bound[i] = __uint_as_float(sums.bounds[kNumBounds * view + i]);
+  const double pixels = static_cast<double>(scene.width) * scene.height;
+  const double value = scene.num_channels * bound[kFeatureCotangent] * bound[kFeature] +
+                       bound[kDepthCotangent] * bound[kDepth] + bound[kAlphaCotangent];
+  // The sums of geometry also hold the depth's gradient, weight x cotangent.
+  const double geometry = 2.0 * 256.0 * value + bound[kDepthCotangent];
+  sums.scales[view] = {fixed_point_scale(geometry, pixels), fixed_point_scale(bound[kFeatureCotangent], pixels)};
 }
 
 // A finished sum; NaN where a cotangent was not finite.
@@ -89,10 +90,14 @@ __device__ __forceinline__ float sum_at(const void* sums, int64_t index, double 
   return static_cast<float>(static_cast<double>(static_cast<const long long*>(sums)[index]) / scale);
 }
 
-__global__ void __launch_bounds__(kThreads) finish_features_kernel(Scene scene, Sums sums, float* d_features) {
+__global__ void __launch_bounds__(kThreads)
+    finish_features_kernel(Scene scene, Binning binning, Sums sums, float* d_features) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x, view = blockIdx.y;
   const int64_t count = scene.num_gaussians * scene.num_channels;
-  if (i < count) d_features[view * count + i] = sum_at(sums.features, view * count + i, sums.scales[view].features);
+  if (i >= count) return;
+  const bool drawn = binning.splats.by_id[view * scene.num_gaussians + i / scene.num_channels].opacity != 0.0f;
+  const int64_t index = view * count + i;
+  d_features[index] = drawn ? sum_at(sums.features, index, sums.scales[view].features) : 0.0f;
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -110,11 +115,7 @@ __global__ void __launch_bounds__(kThreads)
     }
     const Moments<float> moments = {sum[0], sum[1], sum[2], sum[3], sum[4], sum[5]};
     const PinholeCamera camera = camera_of(scene, view);
-    const float* mean = item(scene.means, scene.batch, view, 3 * n) + 3 * id;
-    const float* quat = item(scene.quats, scene.batch, view, 4 * n) + 4 * id;
-    const float* scale = item(scene.scales, scene.batch, view, 3 * n) + 3 * id;
-    const Gaussian<float> g = {
-        {mean[0], mean[1], mean[2]}, {quat[0], quat[1], quat[2], quat[3]}, {scale[0], scale[1], scale[2]}};
+    const Gaussian<float> g = gaussian_at(scene, view, id);
     const LocalMap<float> map = linearize(g, camera);
     const Footprint<float> f = footprint_of(binning.splats.by_id[index]);
     d = project_vjp(g, map, camera, footprint_vjp(f, moments, sum[6]));
@@ -134,7 +135,7 @@ Sums make_sums(const Scene& scene, bool deterministic, float* d_features, Worksp
   sums.geometry = workspace->array<long long>(total * kNumGeometry);
   sums.features = workspace->array<long long>(total * scene.num_channels);
   sums.scales = workspace->array<FixedPointScales>(scene.batch.num_views);
-  sums.bounds = workspace->array<uint32_t>(scene.batch.num_views * 2);
+  sums.bounds = workspace->array<uint32_t>(scene.batch.num_views * kNumBounds);
   return sums;
 }
 
@@ -145,7 +146,7 @@ Status start_sums(const Scene& scene, const Cotangents& cotangents, const Binnin
   OMG_RETURN_IF_FAILED(fill_bytes(sums.geometry, 0, total * kNumGeometry * bytes, stream));
   OMG_RETURN_IF_FAILED(fill_bytes(sums.features, 0, total * scene.num_channels * bytes, stream));
   if (sums.scales == nullptr) return kSuccess;
-  OMG_RETURN_IF_FAILED(fill_bytes(sums.bounds, 0, scene.batch.num_views * 2 * sizeof(uint32_t), stream));
+  OMG_RETURN_IF_FAILED(fill_bytes(sums.bounds, 0, scene.batch.num_views * kNumBounds * sizeof(uint32_t), stream));
   const dim3 grid(kBoundBlocks, static_cast<unsigned>(scene.batch.num_views));
   OMG_RETURN_IF_FAILED(
       OMG_LAUNCH(bound_kernel, grid, dim3(kThreads), stream, scene, cotangents, binning, sums.bounds));
@@ -157,7 +158,7 @@ Status finish_gradients(const Scene& scene, const Binning& binning, const Sums& 
   const auto views = static_cast<unsigned>(scene.batch.num_views);
   if (sums.scales != nullptr) {
     const dim3 grid(num_blocks(scene.num_gaussians * scene.num_channels, kThreads), views);
-    OMG_RETURN_IF_FAILED(OMG_LAUNCH(finish_features_kernel, grid, dim3(kThreads), stream, scene, sums, out.features));
+    OMG_RETURN_IF_FAILED(OMG_LAUNCH(finish_features_kernel, grid, dim3(kThreads), stream, scene, binning, sums, out.features));
   }
   const dim3 grid(num_blocks(scene.num_gaussians, kThreads), views);
   return OMG_LAUNCH(finish_geometry_kernel, grid, dim3(kThreads), stream, scene, binning, sums, out);

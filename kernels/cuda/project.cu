@@ -11,13 +11,6 @@ constexpr int kThreads = 256;
 #endif
 constexpr int64_t kMaxMaskBytes = OMG_MASK_BYTES;
 
-OMG_FN Gaussian<float> gaussian_at(const Scene& scene, int64_t view, int64_t id) {
-  const float* mean = item(scene.means, scene.batch, view, 3 * scene.num_gaussians) + 3 * id;
-  const float* quat = item(scene.quats, scene.batch, view, 4 * scene.num_gaussians) + 4 * id;
-  const float* scale = item(scene.scales, scene.batch, view, 3 * scene.num_gaussians) + 3 * id;
-  return {{mean[0], mean[1], mean[2]}, {quat[0], quat[1], quat[2], quat[3]}, {scale[0], scale[1], scale[2]}};
-}
-
 // Zero, unless an input of the Gaussian is infinite or not a number.
 OMG_FN float times_zero(const Scene& scene, int64_t view, int64_t id, const Gaussian<float>& g, float opacity) {
   float sum = 0.0f * opacity;

@@ -7,6 +7,7 @@ namespace omg::cuda {
 namespace {
 
 constexpr int kThreads = 32;
+constexpr int64_t kMaxChannels = 65536;
 
 // Counters to the stats of a view.
 __global__ void stats_kernel(Binning binning, int32_t* stats) {
@@ -26,10 +27,10 @@ Band band_at(const Scene& scene, const TileMask& mask, int first_row) {
 }  // namespace
 
 const char* scene_too_large(const Scene& scene) {
-  if (scene.batch.num_views > 65535) return "at most 65535 images of one batch";
-  if (scene.batch.num_views * scene.num_gaussians > INT32_MAX) return "at most 2^31 - 1 Gaussians in all images of one batch";
-  if (static_cast<int64_t>(scene.width) * scene.height > INT32_MAX) return "at most 2^31 - 1 pixels in an image";
-  return nullptr;
+  if (scene.batch.num_views * scene.num_gaussians > INT32_MAX)
+    return "at most 2^31 - 1 Gaussians in all pictures of one batch";
+  if (scene.num_channels < 1 || scene.num_channels > kMaxChannels) return "1 to 65536 channels";
+  return picture_too_large(scene.batch, scene.width, scene.height);
 }
 
 size_t forward_workspace_bytes(const Scene& scene) {

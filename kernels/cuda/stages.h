@@ -34,6 +34,13 @@ OMG_FN PinholeCamera camera_of(const Scene& scene, int64_t view) {
                      scene.height);
 }
 
+OMG_FN Gaussian<float> gaussian_at(const Scene& scene, int64_t view, int64_t id) {
+  const float* mean = item(scene.means, scene.batch, view, 3 * scene.num_gaussians) + 3 * id;
+  const float* quat = item(scene.quats, scene.batch, view, 4 * scene.num_gaussians) + 4 * id;
+  const float* scale = item(scene.scales, scene.batch, view, 3 * scene.num_gaussians) + 3 * id;
+  return {{mean[0], mean[1], mean[2]}, {quat[0], quat[1], quat[2], quat[3]}, {scale[0], scale[1], scale[2]}};
+}
+
 // The splats of all views, sorted by (view, depth, id): view v has the rows from v * N on, the drawn ones first.
 struct SortedSplats {
   Splat* by_id;     // [views, N]
@@ -44,7 +51,7 @@ struct SortedSplats {
 constexpr uint32_t kNotDrawn = 0xffffffffu;  // the key's lower half; above every depth
 
 // Which splats reach which tiles: bit r % 32 of word r / 32 of a tile's row says it of the view's splat of rank r. A
-// band of whole rows of tiles at a time, so that its memory is bounded.
+// band of whole rows of tiles at a time, so that its memory does not grow with the picture's height.
 struct TileMask {
   uint32_t* words;  // [views, tiles of a band, words_per_tile]
   int64_t words_per_tile;
@@ -79,6 +86,7 @@ Status blend_forward(const Scene& scene, const Binning& binning, Band band, cons
 // Gradients while they are being added up, per view and Gaussian: kNumGeometry numbers (the moments, the depth, one
 // unused), and the features. With `scales` both are 64-bit fixed-point numbers, else floats.
 constexpr int kNumGeometry = 8;
+constexpr int kNumBounds = 5;
 struct FixedPointScales {
   double geometry, features;  // what a gradient is multiplied by; 0 where all gradients are zero, NaN where one is not finite
 };
@@ -86,7 +94,7 @@ struct Sums {
   void* geometry;
   void* features;            // with floats this is the result itself
   FixedPointScales* scales;  // [views]; null: floats
-  uint32_t* bounds;          // [views, 2]: bits of the largest cotangent, and of the largest feature or depth
+  uint32_t* bounds;          // [views, kNumBounds]: bits of the largest magnitudes that the scales come from
 };
 Sums make_sums(const Scene& scene, bool deterministic, float* d_features, Workspace* workspace);
 

@@ -11,7 +11,12 @@ constexpr int kNumWarps = kBlockThreads / kWarpSize;
 constexpr int kPartWidth = 8, kPartHeight = 4;
 constexpr int kMaxChannels = 32;  // of one block; more are spread over blocks
 constexpr int kBatch = 64;        // splats in shared memory at a time
-constexpr int kScanWords = 128;   // words of the mask that are unpacked at once
+// Words of the mask that are unpacked at once. The tests' build takes less, to scan more often.
+#if !defined(OMG_SCAN_WORDS)
+#define OMG_SCAN_WORDS 128
+#endif
+constexpr int kScanWords = OMG_SCAN_WORDS;
+static_assert(kScanWords <= kBlockThreads);
 
 struct Pixel {
   int64_t view;

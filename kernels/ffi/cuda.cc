@@ -79,10 +79,11 @@ template <typename Launch>
 xffi::Error launch_with(xffi::ScratchAllocator& scratch, size_t bytes, Launch launch) {
   void* memory = nullptr;
   if (bytes > 0) {
-    const std::optional<void*> allocated = scratch.Allocate(bytes, 256);
+    constexpr size_t kAlignment = 16;  // what 16-byte loads need, and the most that XLA lets one ask for
+    const std::optional<void*> allocated = scratch.Allocate(bytes, kAlignment);
     if (!allocated) {
       return xffi::Error(xffi::ErrorCode::kResourceExhausted,
-                         "omg: no room for " + std::to_string(bytes >> 20) + " MiB of scratch memory on the device");
+                         "omg: XLA gave no " + std::to_string(bytes >> 20) + " MiB of scratch memory on the device");
     }
     memory = *allocated;
   }
@@ -176,6 +177,8 @@ xffi::Error zbuffer(cudaStream_t stream, xffi::ScratchAllocator scratch, F32 ver
   scene.near = near;
   if (door.error()) return xffi::Error::InvalidArgument(*door.error());
   scene.num_vertices = vertices.dimensions()[scene.batch.rank], scene.num_faces = faces.dimensions()[scene.batch.rank];
+  if (const char* limit = cuda::picture_too_large(scene.batch, scene.width, scene.height))
+    return xffi::Error::InvalidArgument(std::string("omg_zbuffer: a GPU draws ") + limit);
   return launch_with(scratch, cuda::zbuffer_workspace_bytes(scene), [&](void* memory) {
     return cuda::zbuffer(scene, depth->typed_data(), face_index->typed_data(), memory, stream);
   });

@@ -32,7 +32,7 @@ def zbuffer(
 
     Args:
         vertices: world units; faces with a corner that is not a number are left out.
-        faces: one topology for the whole batch.
+        faces: one topology for the whole batch. A face of a missing vertex is an error on a CPU; a GPU leaves it out.
         camera: with leading dimensions that broadcast against the vertices'. No skew.
         image_size: (height, width) in pixels.
 

@@ -40,8 +40,9 @@ def rasterize(
 
     Works under jit, grad, vmap, pmap and shard_map; only first derivatives exist. Spread a batch over devices with pmap
     or shard_map: under jit, sharded inputs would be gathered on every device. The camera is taken as a constant: it
-    gets no gradient. Runs on CPUs and on NVIDIA GPUs. On one kind of device the result is the same to the last bit in
-    every run, for any number of threads.
+    gets no gradient. Runs on CPUs; the CUDA kernels behind the same call were tested in emulation only. The result is
+    the same to the last bit in every run on one kind of device, for any number of threads, unless ``deterministic`` is
+    False. A GPU draws at most 65535 pictures in one call, of 2^31 - 1 Gaussians in all, in 6 batch dimensions.
 
     Args:
         gaussians: float32, with leading batch dimensions ``*b``; any number of Gaussians, also none, and of channels,

@@ -14,6 +14,7 @@ import numpy as np
 
 KERNELS = Path(__file__).parents[2] / "kernels"
 MASK_BYTES = 8192  # so little that most pictures are drawn in several bands
+SCAN_WORDS = 2  # so few that a tile's row of the mask takes many scans
 FLAGS = ["-std=c++17", "-O2", "-g", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-unused-parameter"]
 
 
@@ -32,6 +33,7 @@ def build(target: Path, *extra_flags: str) -> None:
     sources = [*sorted((KERNELS / "cuda").glob("*.cu")), *sorted((KERNELS / "emulation").glob("*.cc"))]
     includes = [f"-I{KERNELS}", f"-I{KERNELS / 'include'}"]
     command = ["g++", *FLAGS, *extra_flags, "-DOMG_EMULATION", f"-DOMG_MASK_BYTES={MASK_BYTES}"]
+    command += [f"-DOMG_SCAN_WORDS={SCAN_WORDS}"]
     command += ["-fPIC", "-shared", *includes, "-x", "c++"]
     subprocess.run([*command, *map(str, sources), "-o", str(target)], check=True)
 
@@ -65,8 +67,10 @@ def call(name: str, *arguments) -> None:
 def reversed_blocks():
     """Inside, the blocks of every kernel run from the last to the first."""
     library().omg_emulated_reverse_blocks(1)
-    yield
-    library().omg_emulated_reverse_blocks(0)
+    try:
+        yield
+    finally:
+        library().omg_emulated_reverse_blocks(0)
 
 
 def address(array: np.ndarray) -> ctypes.c_void_p:

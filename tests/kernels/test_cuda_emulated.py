@@ -183,3 +183,52 @@ def test_faces_of_missing_vertices_are_left_out():
 def test_threads_that_do_not_meet_are_found(kernel, waiting):
     with pytest.raises(RuntimeError, match=waiting):
         emulation.call(kernel)
+
+
+def test_a_far_gaussian_does_not_coarsen_the_others_sums():
+    """Its depth counts in the scale only as far as depth itself has a cotangent."""
+    gaussians, camera = cloud(100, 3, seed=9), portrait_camera(*SIZE)
+    far = gaussians._replace(
+        means=gaussians.means.at[0].set(jnp.array([0.0, 0.0, -1e6])), scales=gaussians.scales.at[0].set(1e5)
+    )
+    colour, alpha, depth = random_cotangents(*SIZE, 3)
+    cotangents = (colour, alpha, np.zeros_like(depth))
+    outputs = emulation.forward(far, camera, SIZE)
+    fixed, floats = (
+        emulation.backward(far, camera, SIZE, outputs, cotangents, deterministic=deterministic)
+        for deterministic in (True, False)
+    )
+    for name, ours, expected in zip(Gaussians._fields, fixed, floats, strict=True):
+        assert relative_error(ours[1:], expected[1:]) < RENDER_GRADIENTS, name
+
+
+def test_products_beyond_float32_are_not_hidden():
+    gaussians, camera = cloud(30, 3, seed=10), portrait_camera(*SIZE)
+    gaussians = gaussians._replace(features=1e20 * gaussians.features)
+    cotangents = tuple(np.float32(1e20) * c for c in random_cotangents(*SIZE, 3))
+    outputs = emulation.forward(gaussians, camera, SIZE)
+    assert np.isnan(emulation.backward(gaussians, camera, SIZE, outputs, cotangents)[0]).any()
+
+
+def test_a_bad_cotangent_where_nothing_was_drawn_does_no_harm():
+    gaussians, camera = cloud(30, 3, seed=11), portrait_camera(*SIZE)
+    outputs = emulation.forward(gaussians, camera, SIZE)
+    cotangents = random_cotangents(*SIZE, 3)
+    expected = emulation.backward(gaussians, camera, SIZE, outputs, cotangents)
+    empty = outputs[4] == 0
+    assert empty.any()
+    spoilt = tuple(np.where(empty if c.ndim == 2 else empty[..., None], np.float32(np.nan), c) for c in cotangents)
+    jax.tree.map(np.testing.assert_array_equal, emulation.backward(gaussians, camera, SIZE, outputs, spoilt), expected)
+
+
+def test_thousands_of_splats_in_few_tiles():
+    """Rows of the mask that take many scans, full batches, and pixels that stop before the end."""
+    gaussians, camera = cloud(6000, 3, seed=12, scale=0.03), portrait_camera(33, 35)
+    outputs = emulation.forward(gaussians, camera, (33, 35))
+    cotangents = random_cotangents(33, 35, 3)
+    expected, pull_back = jax.vjp(lambda g: rasterize(g, camera, (33, 35))[:3], gaussians)
+    for ours, theirs in zip(outputs, expected, strict=False):
+        np.testing.assert_allclose(ours, theirs, **RENDERED_PIXELS)
+    gradient = emulation.backward(gaussians, camera, (33, 35), outputs, cotangents)
+    for name, ours, theirs in zip(Gaussians._fields, gradient, pull_back(cotangents)[0], strict=True):
+        assert relative_error(ours, theirs) < RENDER_GRADIENTS, name

@@ -30,6 +30,7 @@ def test_options_that_were_unknown_take_their_defaults():
         ({"compat": "other"}, "model.compat.*'other'"),
         ({"refiner": {"widths": [8, "x"]}}, "model.refiner.widths"),
         ({"pyramid_channels": 8}, "model.pyramid_channels"),
+        ({"pyramid_channels": [8, 8, 8]}, "model.pyramid_channels"),
     ],
 )
 def test_what_does_not_fit_is_named(change, message):
