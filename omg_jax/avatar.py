@@ -3,6 +3,7 @@
 The avatar's NamedTuples and its file format stand in omg_jax.avatar_file.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -61,6 +62,8 @@ def reconstruct(
     image: the square crop in [0, 1], on any background; matte in [0, 1]; params and camera: the tracked head of the
     photo.
 
+    Warns where more plane Gaussians are present than the network's plane.capacity.
+
     Raises:
         ValueError: the crop's size is not the one the network was made for.
     """
@@ -71,7 +74,7 @@ def reconstruct(
         )
     if network.backbone is None:
         raise ValueError("the network was loaded without its backbone, which reads the photo; load it with one")
-    lods = tuple(range(network.config.model.num_levels + 1))
+    lods, capacity = tuple(range(network.config.model.num_levels + 1)), network.config.model.plane.capacity
     graphdef, weights, constants = split_model(network.model)
     backbone_graph, backbone_weights, backbone_constants = split_model(network.backbone)
 
@@ -82,10 +85,18 @@ def reconstruct(
         on_black = image * matte[..., None]
         tokens = photo_tokens(backbone, on_black, network.config.model.backbone_size)
         result = model.build(Source(on_black, matte, tokens, params, camera), lods)
-        return result._replace(plane=most_opaque(result.plane, network.config.model.plane.capacity))
+        num_present = jnp.count_nonzero(result.plane.opacities > MIN_PLANE_OPACITY)
+        return result._replace(plane=most_opaque(result.plane, capacity)), num_present
 
     one = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32)[None], (image, matte, params, camera))
-    result = jax.tree.map(lambda x: np.asarray(x[0]), build(weights, backbone_weights, *one))
+    result, num_present = build(weights, backbone_weights, *one)
+    result = jax.tree.map(lambda x: np.asarray(x[0]), result)
+    if num_present > capacity:
+        warnings.warn(
+            f"{int(num_present) - capacity} of {int(num_present)} Gaussians outside the head, the least opaque, were "
+            f"left out: plane.capacity is {capacity}",
+            stacklevel=2,
+        )
     return Avatar(
         levels=tuple(result.levels[lod] for lod in lods),
         plane=result.plane,

@@ -36,7 +36,7 @@ class PlaneConfig:
     upsample: int = 1  # plane points per feature pixel, along each axis
     region: Literal["bottom", "matte"] = "bottom"  # of the matte outside the head: bottom quarter (paper), or all
     along_ray: bool = False  # move points along their own viewing ray rather than along the view axis
-    capacity: int = 16384  # points kept in an avatar: the most opaque; the rest is reported
+    capacity: int = 24576  # points kept in an avatar: the most opaque; a warning tells how many were left out
 
 
 @dataclasses.dataclass(frozen=True)
