@@ -45,13 +45,14 @@ bench: $(STAMP) ## rasterizer timings on this machine
 	$(BIN)/omg bench rasterizer
 
 # Runs from the tree with the machine's own Python, so that it works on GPU images without an environment of ours.
-gpu-check: ## native build in place, then tests/gpu on this machine's GPU
+gpu-check: ## on this machine's GPU: native build in place, tests/gpu, rasterizer timings
 	@if ! $(PYTHON) -c 'import jax; jax.devices("gpu")' >/dev/null 2>&1; then \
 		echo "gpu-check: skipped, jax finds no GPU for $(PYTHON)"; \
 	elif [ ! -d tests/gpu ]; then \
 		echo "gpu-check: skipped, this version has no GPU kernels yet (tests/gpu is missing)"; \
 	else \
-		$(PYTHON) setup.py --quiet build_ext --inplace && $(PYTHON) -m pytest tests/gpu; \
+		$(PYTHON) setup.py --quiet build_ext --inplace && $(PYTHON) -m pytest tests/gpu && \
+		$(PYTHON) experiments/bench_rasterizer.py; \
 	fi
 
 clean: ## what these commands and .ci/run made, downloads excepted

@@ -1,9 +1,9 @@
-"""Times the CPU rasterizer and writes experiments/results/rasterizer_cpu.json.
+"""Times the rasterizer and writes experiments/results/rasterizer_cpu.json, or rasterizer_gpu.json where there is one.
 
     python experiments/bench_rasterizer.py [--repeats 15]
 
-Times are process-CPU milliseconds over all threads, the least of some runs, so that they hardly depend on the number of
-cores or on what else the machine does.
+On a CPU times are process-CPU milliseconds over all threads, the least of some runs, so that they hardly depend on the
+number of cores or on what else the machine does; on a GPU they are wall milliseconds of calls queued one after another.
 """
 
 import argparse
@@ -12,9 +12,11 @@ import json
 import subprocess
 from pathlib import Path
 
+import jax
+
 from omg_jax.cli.bench import measure
 
-RESULT = Path(__file__).parent / "results" / "rasterizer_cpu.json"
+RESULTS = Path(__file__).parent / "results"
 
 
 def cpu_model() -> str:
@@ -30,15 +32,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=15, help="runs per measurement; the fastest counts")
     repeats = parser.parse_args().repeats
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
+    measured, platform = measure(repeats), jax.default_backend()
+    if platform == "cpu":
+        measured["device"] = cpu_model()
     result = {
         "command": f"python experiments/bench_rasterizer.py --repeats {repeats}",
         "commit": commit.strip(),
-        "device": cpu_model(),
         "date": datetime.date.today().isoformat(),
-        **measure(repeats),
+        **measured,
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"rasterizer_{platform}.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

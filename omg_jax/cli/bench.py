@@ -1,5 +1,6 @@
 """`omg bench`: how long the rasterizer takes on this machine."""
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -18,10 +19,13 @@ from omg_jax.types import Camera, Gaussians
 IMAGE_SIZE = 512
 NUM_GAUSSIANS = (5_000, 29_000, 89_000)
 NUM_CHANNELS = (3, 32)
+QUEUED = 50  # calls that a GPU is given at once: it waits for no Python between them
 
 
 def bench(what: Positional[Literal["rasterizer"]], json: bool = False, repeats: int = 7) -> None:
     """Times the rasterizer, forward and backward: a head of 5K, 29K and 89K Gaussians with 3 and 32 channels.
+
+    On a CPU, process-CPU milliseconds of one call; on a GPU, wall milliseconds of a call among many queued ones.
 
     Args:
         what: rasterizer is all there is yet.
@@ -32,36 +36,48 @@ def bench(what: Positional[Literal["rasterizer"]], json: bool = False, repeats: 
     if json:
         report(result, as_json=True)
         return
-    table = Table("Gaussians", "channels", "forward", "backward", title=f"process-CPU ms at {IMAGE_SIZE}x{IMAGE_SIZE}")
+    times = [name for name in result["rows"][0] if name.endswith("_ms")]
+    title = f"{result['device']}, {IMAGE_SIZE}x{IMAGE_SIZE}"
+    table = Table("Gaussians", "channels", *(name.replace("_", " ") for name in times), title=title)
     for row in result["rows"]:
-        times = (f"{row['forward_cpu_ms']:.1f}", f"{row['backward_cpu_ms']:.1f}")
-        table.add_row(str(row["num_gaussians"]), str(row["num_channels"]), *times)
+        table.add_row(str(row["num_gaussians"]), str(row["num_channels"]), *(f"{row[name]:.3g}" for name in times))
     print_table(table)
 
 
 def measure(repeats: int) -> dict[str, Any]:
     """The whole benchmark, as what `--json` prints."""
     rows = [measure_rasterizer(n, c, repeats) for n in NUM_GAUSSIANS for c in NUM_CHANNELS]
-    return {"simd_level": native.load().simd_level(), "image_size": IMAGE_SIZE, "rows": rows}
+    library, device = native.load(), jax.devices()[0]
+    built_for = {"simd_level": library.simd_level(), "cuda_architectures": library.cuda_architectures}
+    return {**built_for, "device": device.device_kind, "image_size": IMAGE_SIZE, "rows": rows}
 
 
 def measure_rasterizer(num_gaussians: int, num_channels: int, repeats: int) -> dict[str, float]:
-    """One row of the benchmark: process-CPU milliseconds (all threads) of either pass, the least of some runs.
+    """One row of the benchmark: milliseconds of either pass, the least of some runs; ``bench`` tells of which clock.
 
-    The backward pass includes the projection and the tile lists, which it makes again.
+    The backward pass includes the projection and the tile lists, which it makes again. On a GPU it is also timed with
+    float sums (``deterministic=False``).
     """
     gaussians, camera = head_ellipsoid(num_gaussians, num_channels)
-    render = jax.jit(lambda g: rasterize(g, camera, (IMAGE_SIZE, IMAGE_SIZE)))
+    render = jax.jit(functools.partial(rasterize, camera=camera, image_size=(IMAGE_SIZE, IMAGE_SIZE)))
+    backward = jax.jit(lambda pull_back, cotangents: pull_back(cotangents))
     output, pull_back = jax.vjp(render, gaussians)
     cotangents = jax.tree.map(_random_cotangent, output)
-    backward = jax.jit(lambda pull_back, cotangents: pull_back(cotangents))
-    return {
+    row = {
         "num_gaussians": num_gaussians,
         "num_channels": num_channels,
         "num_instances": int(output.stats.num_instances),
-        "forward_cpu_ms": _least_cpu_ms(lambda: render(gaussians), repeats),
-        "backward_cpu_ms": _least_cpu_ms(lambda: backward(pull_back, cotangents), repeats),
     }
+    if jax.default_backend() == "cpu":
+        row["forward_cpu_ms"] = least_cpu_ms(lambda: render(gaussians), repeats)
+        row["backward_cpu_ms"] = least_cpu_ms(lambda: backward(pull_back, cotangents), repeats)
+        return row
+    floats = functools.partial(rasterize, camera=camera, image_size=(IMAGE_SIZE, IMAGE_SIZE), deterministic=False)
+    pull_back_floats = jax.vjp(jax.jit(floats), gaussians)[1]
+    row["forward_ms"] = least_queued_ms(lambda: render(gaussians), repeats)
+    row["backward_ms"] = least_queued_ms(lambda: backward(pull_back, cotangents), repeats)
+    row["backward_float_sums_ms"] = least_queued_ms(lambda: backward(pull_back_floats, cotangents), repeats)
+    return row
 
 
 def head_ellipsoid(num_gaussians: int, num_channels: int) -> tuple[Gaussians, Camera]:
@@ -94,7 +110,8 @@ def _random_cotangent(array: jax.Array):
     return jax.random.normal(jax.random.key(array.size), array.shape, array.dtype)
 
 
-def _least_cpu_ms(run: Callable[[], object], repeats: int) -> float:
+def least_cpu_ms(run: Callable[[], object], repeats: int) -> float:
+    """Process-CPU milliseconds (all threads) of a call, the least of some."""
     jax.block_until_ready(run())
     least = float("inf")
     for _ in range(repeats):
@@ -102,3 +119,15 @@ def _least_cpu_ms(run: Callable[[], object], repeats: int) -> float:
         jax.block_until_ready(run())
         least = min(least, time.process_time() - start)
     return 1e3 * least
+
+
+def least_queued_ms(run: Callable[[], object], repeats: int) -> float:
+    """Wall milliseconds of a call among QUEUED that wait for each other on the device only, the least of some."""
+    jax.block_until_ready(run())
+    least = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        results = [run() for _ in range(QUEUED)]
+        jax.block_until_ready(results[-1])
+        least = min(least, time.perf_counter() - start)
+    return 1e3 * least / QUEUED
