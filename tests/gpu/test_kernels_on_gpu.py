@@ -7,7 +7,7 @@ import pytest
 
 from omg_jax.geometry.visibility import zbuffer
 from omg_jax.splat import rasterize
-from omg_jax.types import Gaussians
+from omg_jax.types import Camera, Gaussians
 from tests.kernels.splat_scenes import cloud, dot, portrait_camera, random_cotangents
 from tests.kernels.test_zbuffer import make_camera, triangle_soup
 from tests.tolerances import FLIPPED_PIXELS, RENDER_GRADIENTS, RENDERED_PIXELS
@@ -75,6 +75,36 @@ def test_a_mapped_batch_is_its_views_one_by_one(gpu):
         for k, view in enumerate(views):
             alone = jax.jit(gradient_of)(view)
             jax.tree.map(lambda a, b, k=k: np.testing.assert_array_equal(a[k], b), mapped, alone)
+
+
+def test_nested_maps_share_what_is_not_mapped(gpu):
+    """Cameras outside, Gaussians inside: two batch dimensions, and each array has only one of them."""
+    size, cotangents = (60, 50), random_cotangents(60, 50, 3)
+    views = [cloud(200, 3, seed=seed) for seed in range(2)]
+    batch = Gaussians(*(jnp.stack(arrays) for arrays in zip(*views, strict=True)))
+    camera = portrait_camera(*size)
+    shifts = (0.0, 0.1, -0.2)
+    cameras = [camera._replace(world_to_camera=camera.world_to_camera.at[0, 3].add(shift)) for shift in shifts]
+    stacked = Camera(*(jnp.stack(arrays) for arrays in zip(*cameras, strict=True)))
+    gradient_of = jax.grad(lambda g, c: dot(rasterize(g, c, size), cotangents))
+    with jax.default_device(gpu):
+        mapped = jax.jit(jax.vmap(jax.vmap(gradient_of, (0, None)), (None, 0)))(batch, stacked)
+        for i, own in enumerate(cameras):
+            for k, view in enumerate(views):
+                alone = jax.jit(gradient_of)(view, own)
+                jax.tree.map(lambda a, b, i=i, k=k: np.testing.assert_array_equal(a[i, k], b), mapped, alone)
+
+
+def test_a_picture_drawn_in_bands(gpu, cpu):
+    """Its tile mask would take more memory than a call spends on it."""
+    size, count = (2048, 2048), 200_000
+    gaussians, camera = cloud(count, 3, seed=3, scale=0.004), portrait_camera(*size)
+    pictures = []
+    for device in (gpu, cpu):
+        placed = jax.device_put((gaussians, camera), device)
+        pictures.append(np.asarray(jax.jit(lambda g, c: rasterize(g, c, size).features)(*placed)))
+    close = np.isclose(*pictures, **RENDERED_PIXELS).all(axis=-1)
+    assert (~close).mean() <= FLIPPED_PIXELS
 
 
 def test_no_gaussian_and_a_non_finite_camera(gpu):
