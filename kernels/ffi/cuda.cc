@@ -8,16 +8,13 @@
 #include "cuda/rasterizer.h"
 #include "cuda/zbuffer.h"
 #include "ffi/batch.h"
+#include "ffi/signatures.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace omg::ffi {
 namespace {
 
 namespace xffi = ::xla::ffi;
-using F32 = xffi::Buffer<xffi::F32>;
-using S32 = xffi::Buffer<xffi::S32>;
-using F32Result = xffi::Result<F32>;
-using S32Result = xffi::Result<S32>;
 using Stream = xffi::PlatformStream<cudaStream_t>;
 
 // Collects what is wrong with the arguments; the first complaint counts.
@@ -184,62 +181,9 @@ xffi::Error zbuffer(cudaStream_t stream, xffi::ScratchAllocator scratch, F32 ver
   });
 }
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(kCudaForward, forward,
-                              xffi::Ffi::Bind()
-                                  .Ctx<Stream>()
-                                  .Ctx<xffi::ScratchAllocator>()
-                                  .Arg<F32>()  // means
-                                  .Arg<F32>()  // quats
-                                  .Arg<F32>()  // scales
-                                  .Arg<F32>()  // opacities
-                                  .Arg<F32>()  // features
-                                  .Arg<F32>()  // world_to_camera
-                                  .Arg<F32>()  // intrinsics
-                                  .Ret<F32>()  // features image
-                                  .Ret<F32>()  // alpha
-                                  .Ret<F32>()  // depth
-                                  .Ret<F32>()  // transmittance
-                                  .Ret<S32>()  // last
-                                  .Ret<S32>()  // stats
-                                  .Attr<float>("near")
-                                  .Attr<float>("blur"));
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(kCudaBackward, backward,
-                              xffi::Ffi::Bind()
-                                  .Ctx<Stream>()
-                                  .Ctx<xffi::ScratchAllocator>()
-                                  .Arg<F32>()  // means
-                                  .Arg<F32>()  // quats
-                                  .Arg<F32>()  // scales
-                                  .Arg<F32>()  // opacities
-                                  .Arg<F32>()  // features
-                                  .Arg<F32>()  // world_to_camera
-                                  .Arg<F32>()  // intrinsics
-                                  .Arg<F32>()  // transmittance
-                                  .Arg<S32>()  // last
-                                  .Arg<F32>()  // cotangent of the features image
-                                  .Arg<F32>()  // cotangent of alpha
-                                  .Arg<F32>()  // cotangent of depth
-                                  .Ret<F32>()  // means
-                                  .Ret<F32>()  // quats
-                                  .Ret<F32>()  // scales
-                                  .Ret<F32>()  // opacities
-                                  .Ret<F32>()  // features
-                                  .Attr<float>("near")
-                                  .Attr<float>("blur")
-                                  .Attr<int32_t>("deterministic"));
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(kCudaZbuffer, zbuffer,
-                              xffi::Ffi::Bind()
-                                  .Ctx<Stream>()
-                                  .Ctx<xffi::ScratchAllocator>()
-                                  .Arg<F32>()  // vertices
-                                  .Arg<S32>()  // faces
-                                  .Arg<F32>()  // world_to_camera
-                                  .Arg<F32>()  // intrinsics
-                                  .Ret<F32>()  // depth
-                                  .Ret<S32>()  // face index
-                                  .Attr<float>("near"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(kCudaForward, forward, forward_signature(xffi::Ffi::Bind().Ctx<Stream>().Ctx<xffi::ScratchAllocator>()));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(kCudaBackward, backward, backward_signature(xffi::Ffi::Bind().Ctx<Stream>().Ctx<xffi::ScratchAllocator>()));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(kCudaZbuffer, zbuffer, zbuffer_signature(xffi::Ffi::Bind().Ctx<Stream>().Ctx<xffi::ScratchAllocator>()));
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include "ffi/arena_pool.h"
 #include "ffi/batch.h"
 #include "ffi/huge_pages.h"
+#include "ffi/signatures.h"
 #include "ffi/simd.h"
 #include "ffi/thread_pool.h"
 #include "xla/ffi/api/ffi.h"
@@ -14,10 +15,6 @@ namespace omg::ffi {
 namespace {
 
 namespace xffi = ::xla::ffi;
-using F32 = xffi::Buffer<xffi::F32>;
-using S32 = xffi::Buffer<xffi::S32>;
-using F32Result = xffi::Result<F32>;
-using S32Result = xffi::Result<S32>;
 
 // The arguments that both handlers begin with.
 struct Scene {
@@ -166,48 +163,8 @@ xffi::Error backward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales,
   });
 }
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(kForward, forward,
-                              xffi::Ffi::Bind()
-                                  .Ctx<xffi::ThreadPool>()
-                                  .Arg<F32>()  // means
-                                  .Arg<F32>()  // quats
-                                  .Arg<F32>()  // scales
-                                  .Arg<F32>()  // opacities
-                                  .Arg<F32>()  // features
-                                  .Arg<F32>()  // world_to_camera
-                                  .Arg<F32>()  // intrinsics
-                                  .Ret<F32>()  // features image
-                                  .Ret<F32>()  // alpha
-                                  .Ret<F32>()  // depth
-                                  .Ret<F32>()  // transmittance
-                                  .Ret<S32>()  // last
-                                  .Ret<S32>()  // stats
-                                  .Attr<float>("near")
-                                  .Attr<float>("blur"));
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(kBackward, backward,
-                              xffi::Ffi::Bind()
-                                  .Ctx<xffi::ThreadPool>()
-                                  .Arg<F32>()  // means
-                                  .Arg<F32>()  // quats
-                                  .Arg<F32>()  // scales
-                                  .Arg<F32>()  // opacities
-                                  .Arg<F32>()  // features
-                                  .Arg<F32>()  // world_to_camera
-                                  .Arg<F32>()  // intrinsics
-                                  .Arg<F32>()  // transmittance
-                                  .Arg<S32>()  // last
-                                  .Arg<F32>()  // cotangent of the features image
-                                  .Arg<F32>()  // cotangent of alpha
-                                  .Arg<F32>()  // cotangent of depth
-                                  .Ret<F32>()  // means
-                                  .Ret<F32>()  // quats
-                                  .Ret<F32>()  // scales
-                                  .Ret<F32>()  // opacities
-                                  .Ret<F32>()  // features
-                                  .Attr<float>("near")
-                                  .Attr<float>("blur")
-                                  .Attr<int32_t>("deterministic"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(kForward, forward, forward_signature(xffi::Ffi::Bind().Ctx<xffi::ThreadPool>()));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(kBackward, backward, backward_signature(xffi::Ffi::Bind().Ctx<xffi::ThreadPool>()));
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 
 #include "ffi/arena_pool.h"
 #include "ffi/batch.h"
+#include "ffi/signatures.h"
 #include "ffi/simd.h"
 #include "ffi/thread_pool.h"
 #include "xla/ffi/api/ffi.h"
@@ -15,8 +16,6 @@ namespace omg::ffi {
 namespace {
 
 namespace xffi = ::xla::ffi;
-using F32 = xffi::Buffer<xffi::F32>;
-using S32 = xffi::Buffer<xffi::S32>;
 
 bool indices_valid(const S32& faces, int64_t num_vertices) {
   const int32_t* data = faces.typed_data();
@@ -77,16 +76,7 @@ xffi::Error zbuffer(xffi::ThreadPool threads, F32 vertices, S32 faces, F32 world
   return xffi::Error::Success();
 }
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(kZbuffer, zbuffer,
-                              xffi::Ffi::Bind()
-                                  .Ctx<xffi::ThreadPool>()
-                                  .Arg<F32>()  // vertices
-                                  .Arg<S32>()  // faces
-                                  .Arg<F32>()  // world_to_camera
-                                  .Arg<F32>()  // intrinsics
-                                  .Ret<F32>()  // depth
-                                  .Ret<S32>()  // face index
-                                  .Attr<float>("near"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(kZbuffer, zbuffer, zbuffer_signature(xffi::Ffi::Bind().Ctx<xffi::ThreadPool>()));
 
 }  // namespace
 

@@ -115,7 +115,7 @@ class OMG(nnx.Module):
         levels = {}
         for lod in lods:
             vertices = self.subdivide.positions(posed, lod)
-            visibility = self.visible_vertices(posed, lod, source.camera)
+            visibility = self.visible_vertices(vertices, posed, lod, source.camera)
             fused = self.fusion(features[lod], local_map, vertices, visibility, source.camera)
             skip = None
             if self.config.gaussians.colour_skip:
@@ -127,9 +127,10 @@ class OMG(nnx.Module):
         plane = self.plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
         return Reconstruction(levels, plane, offsets)
 
-    def visible_vertices(self, posed: Float[Array, "b v 3"], lod: int, camera: Camera) -> Bool[Array, "b n"]:
-        """Which vertices of a level the photo shows (Eq. 5); posed: level 0 in the photo's pose."""
-        vertices = self.subdivide.positions(posed, lod)
+    def visible_vertices(
+        self, vertices: Float[Array, "b n 3"], posed: Float[Array, "b v 3"], lod: int, camera: Camera
+    ) -> Bool[Array, "b n"]:
+        """Which vertices of a level the photo shows (Eq. 5); posed: those of level 0, in the same pose."""
         if self.config.subdivision == "midpoint":  # all levels share the surface of level 0, which has fewer faces
             return self.fusion.visibility(vertices, posed, self.head.get_value().faces, camera)
         return self.fusion.visibility(vertices, vertices, self.subdivide.subdivision.faces[lod], camera)

@@ -39,8 +39,8 @@ def build(target: Path, *extra_flags: str) -> None:
 
 
 @functools.cache
-def library() -> ctypes.CDLL:
-    """The library, built once per process."""
+def emulated() -> ctypes.CDLL:
+    """The emulation's library, built once per process."""
     folder = tempfile.TemporaryDirectory(prefix="omg-emulation-")
     path = Path(folder.name) / "emulation.so"
     build(path)
@@ -58,7 +58,7 @@ def load(path: Path) -> ctypes.CDLL:
 
 def call(name: str, *arguments) -> None:
     """Calls a function of the library; RuntimeError with what the emulation found."""
-    error = getattr(library(), f"omg_emulated_{name}")(*arguments)
+    error = getattr(emulated(), f"omg_emulated_{name}")(*arguments)
     if error is not None:
         raise RuntimeError(error.decode())
 
@@ -66,11 +66,11 @@ def call(name: str, *arguments) -> None:
 @contextlib.contextmanager
 def reversed_blocks():
     """Inside, the blocks of every kernel run from the last to the first."""
-    library().omg_emulated_reverse_blocks(1)
+    emulated().omg_emulated_reverse_blocks(1)
     try:
         yield
     finally:
-        library().omg_emulated_reverse_blocks(0)
+        emulated().omg_emulated_reverse_blocks(0)
 
 
 def address(array: np.ndarray) -> ctypes.c_void_p:

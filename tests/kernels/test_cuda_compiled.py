@@ -42,8 +42,8 @@ import pickle
 from pathlib import Path
 from tests.kernels import emulation
 
-library = emulation.load(Path({library!r}))
-emulation.library = lambda: library
+sanitized = emulation.load(Path({library!r}))
+emulation.emulated = lambda: sanitized
 rasterized, mesh = pickle.loads(Path({scenes!r}).read_bytes())
 for *scene, cotangents in rasterized:
     outputs = emulation.forward(*scene)
