@@ -65,12 +65,14 @@ class RenderStats(NamedTuple):
     """What a rasterization did with its Gaussians, per image.
 
     num_visible: Gaussians that touch at least one tile; num_instances: (Gaussian, tile) pairs; num_overflowed: pairs
-    that did not fit a fixed capacity and were dropped (always 0 on the CPU).
+    dropped beyond a fixed capacity (our kernels have none: always 0); num_not_finite: Gaussians culled because a number
+    that they, or their camera, are made of is infinite or not a number.
     """
 
     num_visible: Int[Array, "*b"]
     num_instances: Int[Array, "*b"]
     num_overflowed: Int[Array, "*b"]
+    num_not_finite: Int[Array, "*b"]
 
 
 class RenderOutput(NamedTuple):

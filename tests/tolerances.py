@@ -39,7 +39,9 @@ LANDMARK_PLACES = dict(rtol=0, atol=1.25e-2)  # world units (2.5 mm): half the b
 # much. Relative as well, for depth, which is ten units.
 RENDERED_PIXELS = dict(rtol=1e-5, atol=1e-5)
 FLIPPED_PIXELS = 1e-4  # share of pixels where rounding decides a threshold (alpha of 1/255, transmittance of 1e-4)
+THRESHOLD_ROUNDING = 1e-4  # how near, relatively, float32 must come to a threshold to be on its other side
 RENDER_GRADIENTS = 1e-4  # error over size, both as L2 norms: sums of thousands of float32 terms of either sign
+FINITE_DIFFERENCES = 5e-3  # error over the sum of magnitudes; two float32 pictures hardly apart, and their curvature
 # Two ways to sum the same float32 products, each of relative error 1e-6.
 RENDER_IDENTITY = dict(rtol=1e-5, atol=0)
 

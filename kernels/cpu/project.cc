@@ -44,14 +44,21 @@ Range cells_between(float low, float high, float size, int limit) {
           static_cast<int>(minimum(maximum(last, -1.0f), static_cast<float>(limit - 1)))};
 }
 
-// Appends those of `count` Gaussians that reach the image to `splats`; returns how many.
-int project_lanes(const RasterizeInputs& in, const PinholeCamera& camera, TileGrid grid, int64_t first, int count,
-                  Splat* splats) {
+struct Outcome {
+  int kept, not_finite;
+};
+
+// Appends those of `count` Gaussians that reach the image to `splats`.
+Outcome project_lanes(const RasterizeInputs& in, const PinholeCamera& camera, TileGrid grid, int64_t first, int count,
+                      Splat* splats) {
   const Gaussian<Float> g = load_gaussians(in, first, count);
   const Float opacity = load_rows(in.opacities, 1, 0, first, count);
   const Projection<Float> p = project(linearize(g, camera), camera, in.blur);
   const Footprint<Float> f = make_footprint(p, opacity);
-  uint32_t drawable = bits(is_drawable(p, f, times_zero(in, g, opacity, first, count), in.near)) & ((1u << count) - 1u);
+  const Float finite = times_zero(in, g, opacity, first, count) + times_zero(camera);
+  const uint32_t lanes = (1u << count) - 1u;
+  uint32_t drawable = bits(is_drawable(p, f, finite, in.near)) & lanes;
+  const int not_finite = __builtin_popcount(~bits(finite == Float(0.0f)) & lanes);
   constexpr int kFields = 11;
   const Float fields[kFields] = {f.x, f.y, f.xx, f.xy, f.yy, f.opacity, f.limit, f.half_x, f.half_y, f.lean, p.depth};
   alignas(64) float rows[kFields][kLanes];
@@ -68,7 +75,7 @@ int project_lanes(const RasterizeInputs& in, const PinholeCamera& camera, TileGr
     splats[kept++] = {shape, v[10], static_cast<int32_t>(first + lane), static_cast<int16_t>(y.first),
                       static_cast<int16_t>(y.last)};
   }
-  return kept;
+  return {kept, not_finite};
 }
 
 // Stable radix sort by depth: three passes of 11 bits. Returns the array that holds the result, `keys` or `spare`.
@@ -103,17 +110,22 @@ Splats project_and_sort(const RasterizeInputs& in, const Arena& arena, const Par
   const int64_t n = in.num_gaussians, chunks = (n + kChunk - 1) / kChunk;
   Splat* found = arena.array<Splat>(n);  // each chunk fills a prefix of its own stretch
   int32_t* kept = arena.array<int32_t>(chunks);
+  int32_t* not_finite = arena.array<int32_t>(chunks);
   parallel(chunks, [&](int64_t chunk) {
     const int64_t begin = chunk * kChunk, end = begin + kChunk < n ? begin + kChunk : n;
     Splat* out = found + begin;
+    not_finite[chunk] = 0;
     for (int64_t i = begin; i < end; i += kLanes) {
-      out += project_lanes(in, camera, grid, i, static_cast<int>(end - i < kLanes ? end - i : kLanes), out);
+      const int count = static_cast<int>(end - i < kLanes ? end - i : kLanes);
+      const Outcome outcome = project_lanes(in, camera, grid, i, count, out);
+      out += outcome.kept, not_finite[chunk] += outcome.not_finite;
     }
     kept[chunk] = static_cast<int32_t>(out - (found + begin));
   });
   Key* keys = arena.array<Key>(n);
-  int32_t count = 0;
+  int32_t count = 0, total_not_finite = 0;
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    total_not_finite += not_finite[chunk];
     for (int32_t i = 0; i < kept[chunk]; ++i) {
       const int32_t index = static_cast<int32_t>(chunk * kChunk + i);
       std::memcpy(&keys[count].depth, &found[index].depth, sizeof(float));
@@ -126,7 +138,7 @@ Splats project_and_sort(const RasterizeInputs& in, const Arena& arena, const Par
     const int64_t end = (chunk + 1) * kChunk < count ? (chunk + 1) * kChunk : count;
     for (int64_t i = chunk * kChunk; i < end; ++i) splats[i] = found[sorted[i].index];
   });
-  return {splats, count};
+  return {splats, count, total_not_finite};
 }
 
 }  // namespace omg::cpu::OMG_SIMD

@@ -8,10 +8,10 @@
 namespace omg::cpu::OMG_SIMD {
 namespace {
 
-void count_splats(const RasterizeInputs& in, const TileLists& lists, int32_t* stats) {
+void count_splats(const RasterizeInputs& in, const Splats& splats, const TileLists& lists, int32_t* stats) {
   int32_t visible = 0;
   for (int64_t id = 0; id < in.num_gaussians; ++id) visible += lists.slot_begin[id + 1] > lists.slot_begin[id];
-  stats[0] = visible, stats[1] = lists.count, stats[2] = 0;
+  stats[0] = visible, stats[1] = lists.count, stats[2] = 0, stats[3] = splats.num_not_finite;
 }
 
 }  // namespace
@@ -21,7 +21,7 @@ bool rasterize_forward(const RasterizeInputs& in, const RasterizeOutputs& out, c
   const Splats splats = project_and_sort(in, arena, parallel);
   TileLists lists;
   if (!bin(in, splats, arena, parallel, &lists)) return false;
-  count_splats(in, lists, out.stats);
+  count_splats(in, splats, lists, out.stats);
   blend_forward(in, splats, lists, out, parallel);
   return true;
 }
@@ -35,7 +35,7 @@ bool rasterize_backward(const RasterizeInputs& in, const RasterizeCotangents& co
   float* records = arena.array<float>(lists.count * record_size(in));
   uint8_t* touched = arena.array<uint8_t>(lists.count);
   blend_backward(in, splats, lists, cotangents, records, touched, parallel);
-  reduce_gradients(in, lists, records, touched, out, parallel);
+  reduce_gradients(in, lists, records, touched, out, arena, parallel);
   return true;
 }
 

@@ -28,7 +28,7 @@ struct RasterizeOutputs {
   float* depth;          // [H, W]
   float* transmittance;  // [H, W]: 1 - alpha, with the digits that alpha has lost; the backward pass starts from it
   int32_t* last;         // [H, W]: 1 + position in its tile's list of the last splat that a pixel received; 0 for none
-  int32_t* stats;        // [3]: visible Gaussians, (Gaussian, tile) instances, overflowed instances
+  int32_t* stats;        // as in scene.h
 };
 
 struct RasterizeCotangents {
@@ -45,6 +45,8 @@ struct RasterizeGradients {
   float* scales;
   float* opacities;
   float* features;
+  float* world_to_camera;
+  float* intrinsics;
 };
 
 // Each returns false if the image needs more than 2^31 - 1 (Gaussian, tile) instances; then nothing is written.

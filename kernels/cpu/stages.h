@@ -23,6 +23,7 @@ struct alignas(64) Splat {
 struct Splats {
   const Splat* array;
   int32_t count;
+  int32_t num_not_finite;  // of the Gaussians; all, where the camera is not
 };
 
 // One splat in one tile.
@@ -64,6 +65,6 @@ void blend_forward(const RasterizeInputs& in, const Splats& splats, const TileLi
 void blend_backward(const RasterizeInputs& in, const Splats& splats, const TileLists& lists,
                     const RasterizeCotangents& cotangents, float* records, uint8_t* touched, const Parallel& parallel);
 void reduce_gradients(const RasterizeInputs& in, const TileLists& lists, const float* records, const uint8_t* touched,
-                      const RasterizeGradients& out, const Parallel& parallel);
+                      const RasterizeGradients& out, const Arena& arena, const Parallel& parallel);
 
 }  // namespace omg::cpu::OMG_SIMD

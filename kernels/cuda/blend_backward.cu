@@ -5,43 +5,24 @@
 // so a lane carries two numbers, T and S, and the cotangents of its pixel. What a splat's gradients get from a warp's
 // 32 pixels is summed by exchanges that leave each lane with one channel's sum, and added by one coalesced access.
 #include "tile.h"
+#include "warp.h"
 
 namespace omg::cuda {
 namespace {
 
 constexpr int kMinBlocks = 2;  // on one multiprocessor: leaves 128 registers for each thread
 
-// One exchange: of 2 * kHalf values each lane keeps those of its half, summed with its partner's.
-template <int kHalf, int kCount>
-__device__ __forceinline__ void halve(float (&values)[kCount]) {
-  const bool upper = (threadIdx.x & kHalf) != 0;
-  OMG_UNROLL for (int i = 0; i < kHalf; ++i) {
-    const float low = values[i], high = values[i + kHalf];
-    values[i] = (upper ? high : low) + __shfl_xor_sync(kAllLanes, upper ? low : high, kHalf);
-  }
-  if constexpr (kHalf > 1) halve<kHalf / 2>(values);
-}
-
-// Sums kCount values over the warp's lanes; lane l gets the sum of value l % kCount. kCount is a power of two.
-template <int kCount>
-__device__ __forceinline__ float sum_over_warp(float (&values)[kCount]) {
-  halve<kCount / 2>(values);
-  float sum = values[0];
-  OMG_UNROLL for (int step = kCount; step < kWarpSize; step *= 2) sum += __shfl_xor_sync(kAllLanes, sum, step);
-  return sum;
-}
-
 // Adds to a gradient that other blocks add to as well: floats, or fixed-point numbers, whose sum does not depend on the
 // order.
 struct FloatSum {
-  __device__ static void add(void* sums, int64_t index, float value, double) {
+  __device__ static void add(void* sums, int64_t index, float value, Scale) {
     atomicAdd(static_cast<float*>(sums) + index, value);
   }
 };
 
 struct FixedPointSum {
-  __device__ static void add(void* sums, int64_t index, float value, double scale) {
-    const auto scaled = static_cast<long long>(rint(static_cast<double>(value) * scale));
+  __device__ static void add(void* sums, int64_t index, float value, Scale scale) {
+    const long long scaled = __float2ll_rn(value * scale.first * scale.second);
     atomicAdd(static_cast<unsigned long long*>(sums) + index, static_cast<unsigned long long>(scaled));
   }
 };
@@ -49,8 +30,8 @@ struct FixedPointSum {
 template <int kChannels, class Sum>
 __global__ void __launch_bounds__(kBlockThreads, kMinBlocks)
     blend_backward_kernel(Scene scene, Binning binning, Band band, Cotangents cotangents, Sums sums) {
-  __shared__ Queue<kChannels> queue;
-  __shared__ int deepest_of_warp[kNumWarps];
+  OMG_SHARED(queue, Queue<kChannels>);
+  OMG_SHARED(deepest_of_warp, int[kNumWarps]);
   const Pixel pixel = pixel_of_thread(scene, band);
   const Slice slice = slice_of_block(scene, kChannels);
   const int64_t pixels = static_cast<int64_t>(scene.width) * scene.height, n = scene.num_gaussians;
@@ -80,13 +61,13 @@ __global__ void __launch_bounds__(kBlockThreads, kMinBlocks)
     }
     const float* d_image = item(cotangents.features, scene.batch, pixel.view, pixels * scene.num_channels) +
                            pixel.index * scene.num_channels + slice.first;
-    OMG_UNROLL for (int c = 0; c < kChannels; ++c) d_features[c] = c < slice.size ? d_image[c] : 0.0f;
+    load_channels(scene, slice, d_image, d_features);
   }
 
   const uint32_t* row = mask_row(scene, binning.mask, pixel, band);
   const Splat* splats = binning.splats.by_depth + pixel.view * n;
   const float* features = item(scene.features, scene.batch, pixel.view, n * scene.num_channels);
-  const FixedPointScales scales = sums.scales == nullptr ? FixedPointScales{0, 0} : sums.scales[pixel.view];
+  const FixedPointScales scales = sums.scales == nullptr ? FixedPointScales{} : sums.scales[pixel.view];
 
   for (int64_t word = (deepest - 1) / 32; word >= 0;) {
     int queued = 0;

@@ -8,7 +8,7 @@ namespace {
 template <int kChannels>
 __global__ void __launch_bounds__(kBlockThreads)
     blend_forward_kernel(Scene scene, Binning binning, Band band, Images out) {
-  __shared__ Queue<kChannels> queue;
+  OMG_SHARED(queue, Queue<kChannels>);
   const Pixel pixel = pixel_of_thread(scene, band);
   const Slice slice = slice_of_block(scene, kChannels);
   const uint32_t* row = mask_row(scene, binning.mask, pixel, band);
@@ -57,10 +57,7 @@ __global__ void __launch_bounds__(kBlockThreads)
 
   if (!pixel.inside) return;
   const int64_t index = pixel.view * scene.width * scene.height + pixel.index;
-  float* feature_image = out.features + index * scene.num_channels + slice.first;
-  OMG_UNROLL for (int c = 0; c < kChannels; ++c) {
-    if (c < slice.size) feature_image[c] = sums[c];
-  }
+  store_channels(scene, slice, sums, out.features + index * scene.num_channels + slice.first);
   if (slice.first > 0) return;
   out.alpha[index] = 1.0f - transmittance;
   out.depth[index] = depth;

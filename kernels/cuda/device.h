@@ -64,6 +64,19 @@ size_t sort_scratch_bytes(int64_t count);
 Status sort_pairs(void* scratch, size_t scratch_bytes, const uint64_t* keys, uint64_t* sorted_keys,
                   const uint32_t* values, uint32_t* sorted_values, int64_t count, int bits, Stream stream);
 
+// Declares an array or struct in the shared memory of a block: OMG_SHARED(name, type). In the emulation it holds rubbish
+// when a block begins, as on a GPU.
+#if defined(OMG_EMULATION)
+#define OMG_SHARED(name, ...)      \
+  using name##_type = __VA_ARGS__; \
+  static name##_type name;         \
+  emulation::start_shared(&name, sizeof name)
+#else
+#define OMG_SHARED(name, ...)      \
+  using name##_type = __VA_ARGS__; \
+  __shared__ name##_type name
+#endif
+
 // Launches a kernel; its name goes into the emulation's error messages.
 #define OMG_LAUNCH(kernel, ...) ::omg::cuda::launch_kernel(#kernel, kernel, __VA_ARGS__)
 
@@ -73,9 +86,12 @@ Status sort_pairs(void* scratch, size_t scratch_bytes, const uint64_t* keys, uin
     if (const ::omg::cuda::Status status = (call); status != ::omg::cuda::kSuccess) return status; \
   } while (false)
 
-inline unsigned num_blocks(int64_t work, int64_t per_block) { return static_cast<unsigned>((work + per_block - 1) / per_block); }
+inline unsigned num_blocks(int64_t work, int64_t per_block) {
+  return static_cast<unsigned>((work + per_block - 1) / per_block);
+}
 
-// Takes pieces out of one allocation; with a null base it only measures.
+// Takes pieces out of one allocation; with a null base it only measures. In the emulation the pieces lie apart, so that
+// the address sanitizer sees who leaves his own.
 class Workspace {
  public:
   explicit Workspace(void* base) : base_(static_cast<char*>(base)) {}
@@ -83,8 +99,12 @@ class Workspace {
   template <class T>
   T* array(int64_t count) {
     constexpr size_t kAlignment = 256;
-    const size_t offset = bytes_;
-    bytes_ += (static_cast<size_t>(count) * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
+    const size_t offset = bytes_, used = static_cast<size_t>(count) * sizeof(T);
+    bytes_ += (used + kAlignment - 1) / kAlignment * kAlignment;
+#if defined(OMG_EMULATION)
+    bytes_ += kAlignment;
+    if (base_ != nullptr) emulation::forbid(base_ + offset + used, bytes_ - offset - used);
+#endif
     return base_ == nullptr ? nullptr : reinterpret_cast<T*>(base_ + offset);
   }
 

@@ -12,7 +12,7 @@ constexpr int kThreads = 256;
 constexpr int64_t kMaxMaskBytes = OMG_MASK_BYTES;
 
 // Zero, unless an input of the Gaussian is infinite or not a number.
-OMG_FN float times_zero(const Scene& scene, int64_t view, int64_t id, const Gaussian<float>& g, float opacity) {
+OMG_FN float gaussian_times_zero(const Scene& scene, int64_t view, int64_t id, const Gaussian<float>& g, float opacity) {
   float sum = 0.0f * opacity;
   for (int i = 0; i < 3; ++i) sum += 0.0f * g.mean[i] + 0.0f * g.scale[i];
   for (int i = 0; i < 4; ++i) sum += 0.0f * g.quat[i];
@@ -42,14 +42,18 @@ OMG_FN Range tiles_of_row(const Footprint<float>& f, int row, TileGrid grid, int
   return tiles_between(f.x + span.left, f.x + span.right, grid.columns);
 }
 
-// Projects one Gaussian; true if it is drawn.
-__device__ bool project_one(const Scene& scene, const Binning& binning, int64_t view, int64_t id) {
+struct Outcome {
+  bool drawn, finite;
+};
+
+__device__ Outcome project_one(const Scene& scene, const Binning& binning, int64_t view, int64_t id) {
   const PinholeCamera camera = camera_of(scene, view);
   const Gaussian<float> g = gaussian_at(scene, view, id);
   const float opacity = item(scene.opacities, scene.batch, view, scene.num_gaussians)[id];
   const Projection<float> p = project(linearize(g, camera), camera, scene.blur);
   const Footprint<float> f = make_footprint(p, opacity);
-  bool drawn = is_drawable(p, f, times_zero(scene, view, id, g, opacity), scene.near);
+  const float finite = times_zero(camera) + gaussian_times_zero(scene, view, id, g, opacity);
+  bool drawn = is_drawable(p, f, finite, scene.near);
   if (drawn) {
     const TileGrid grid = tile_grid(scene);
     const Range columns = tiles_between(f.x - f.half_x, f.x + f.half_x, grid.columns);
@@ -62,15 +66,21 @@ __device__ bool project_one(const Scene& scene, const Binning& binning, int64_t 
   const uint32_t depth_bits = drawn ? __float_as_uint(p.depth) : kNotDrawn;
   binning.unsorted_keys[index] = static_cast<uint64_t>(view) << 32 | depth_bits;
   binning.unsorted_ids[index] = static_cast<uint32_t>(id);
-  return drawn;
+  return {drawn, finite == 0.0f};
+}
+
+// Adds the number of lanes for which it is true to a counter of the view.
+__device__ void count_lanes(bool predicate, Stat stat, const Binning& binning, int64_t view) {
+  const unsigned lanes = __ballot_sync(kAllLanes, predicate);
+  if (threadIdx.x % kWarpSize == 0 && lanes != 0)
+    atomicAdd(&binning.counters[view * kNumStats + stat], static_cast<Counter>(__popc(lanes)));
 }
 
 __global__ void __launch_bounds__(kThreads) project_kernel(Scene scene, Binning binning) {
   const int64_t id = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x, view = blockIdx.y;
-  const bool drawn = id < scene.num_gaussians && project_one(scene, binning, view, id);
-  const unsigned drawn_lanes = __ballot_sync(kAllLanes, drawn);
-  if (threadIdx.x % kWarpSize == 0 && drawn_lanes != 0)
-    atomicAdd(&binning.counters[view * kNumCounters], static_cast<Counter>(__popc(drawn_lanes)));
+  const Outcome outcome = id < scene.num_gaussians ? project_one(scene, binning, view, id) : Outcome{false, true};
+  count_lanes(outcome.drawn, kVisible, binning, view);
+  count_lanes(!outcome.finite, kNotFinite, binning, view);
 }
 
 // Marks the tiles of a band that one splat reaches; returns their number.
@@ -103,7 +113,7 @@ __global__ void __launch_bounds__(kThreads) bin_kernel(Scene scene, Binning binn
   uint32_t reached = rank < scene.num_gaussians ? bin_one(scene, binning, band, view, rank) : 0;
   for (int step = kWarpSize / 2; step > 0; step /= 2) reached += __shfl_xor_sync(kAllLanes, reached, step);
   if (threadIdx.x % kWarpSize == 0 && reached > 0)
-    atomicAdd(&binning.counters[view * kNumCounters + 1], static_cast<Counter>(reached));
+    atomicAdd(&binning.counters[view * kNumStats + kPairs], static_cast<Counter>(reached));
 }
 
 int bits_for(int64_t count) {
@@ -126,7 +136,7 @@ Binning make_binning(const Scene& scene, Workspace* workspace) {
   binning.sorted_ids = workspace->array<uint32_t>(total);
   binning.sort_scratch_bytes = sort_scratch_bytes(total);
   binning.sort_scratch = workspace->array<char>(static_cast<int64_t>(binning.sort_scratch_bytes));
-  binning.counters = workspace->array<Counter>(scene.batch.num_views * kNumCounters);
+  binning.counters = workspace->array<Counter>(scene.batch.num_views * kNumStats);
   binning.mask.words_per_tile = (scene.num_gaussians + 31) / 32;
   const int64_t row_bytes = scene.batch.num_views * grid.columns * binning.mask.words_per_tile * 4;
   const int64_t rows = row_bytes > 0 ? kMaxMaskBytes / row_bytes : grid.rows;
@@ -139,7 +149,7 @@ Binning make_binning(const Scene& scene, Workspace* workspace) {
 Status project_and_sort(const Scene& scene, const Binning& binning, Stream stream) {
   const int64_t total = scene.batch.num_views * scene.num_gaussians;
   OMG_RETURN_IF_FAILED(
-      fill_bytes(binning.counters, 0, scene.batch.num_views * kNumCounters * sizeof(Counter), stream));
+      fill_bytes(binning.counters, 0, scene.batch.num_views * kNumStats * sizeof(Counter), stream));
   if (total == 0) return kSuccess;
   const dim3 grid(num_blocks(scene.num_gaussians, kThreads), static_cast<unsigned>(scene.batch.num_views));
   OMG_RETURN_IF_FAILED(OMG_LAUNCH(project_kernel, grid, dim3(kThreads), stream, scene, binning));

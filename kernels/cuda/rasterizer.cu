@@ -7,16 +7,13 @@ namespace omg::cuda {
 namespace {
 
 constexpr int kThreads = 32;
-constexpr int64_t kMaxChannels = 65536;
 
 // Counters to the stats of a view.
 __global__ void stats_kernel(Binning binning, int32_t* stats) {
-  if (threadIdx.x > 0) return;
-  const Counter* counters = binning.counters + blockIdx.x * kNumCounters;
-  int32_t* out = stats + 3 * static_cast<int64_t>(blockIdx.x);
-  for (int i = 0; i < kNumCounters; ++i)
-    out[i] = counters[i] < INT32_MAX ? static_cast<int32_t>(counters[i]) : INT32_MAX;
-  out[2] = 0;
+  if (threadIdx.x >= kNumStats) return;
+  const Counter count = binning.counters[static_cast<int64_t>(blockIdx.x) * kNumStats + threadIdx.x];
+  stats[static_cast<int64_t>(blockIdx.x) * kNumStats + threadIdx.x] =
+      count < INT32_MAX ? static_cast<int32_t>(count) : INT32_MAX;
 }
 
 Band band_at(const Scene& scene, const TileMask& mask, int first_row) {
@@ -26,7 +23,16 @@ Band band_at(const Scene& scene, const TileMask& mask, int first_row) {
 
 }  // namespace
 
+const char* picture_too_large(const Batch& batch, int64_t width, int64_t height) {
+  constexpr int64_t kMaxViews = 65535, kMaxSide = int64_t{1} << 20, kMaxPixels = (int64_t{1} << 31) - 1;
+  if (batch.num_views > kMaxViews) return "at most 65535 pictures of one batch";
+  if (width > kMaxSide || height > kMaxSide || width * height > kMaxPixels)
+    return "at most 2^31 - 1 pixels of a picture, and 2^20 along a side";
+  return nullptr;
+}
+
 const char* scene_too_large(const Scene& scene) {
+  constexpr int64_t kMaxChannels = 65536;
   if (scene.batch.num_views * scene.num_gaussians > INT32_MAX)
     return "at most 2^31 - 1 Gaussians in all pictures of one batch";
   if (scene.num_channels < 1 || scene.num_channels > kMaxChannels) return "1 to 65536 channels";
@@ -61,16 +67,18 @@ size_t backward_workspace_bytes(const Scene& scene, bool deterministic) {
 
 Status rasterize_backward(const Scene& scene, const Cotangents& cotangents, bool deterministic, const Gradients& out,
                           void* memory, Stream stream) {
-  if (scene.batch.num_views * scene.num_gaussians == 0) return kSuccess;
+  if (scene.batch.num_views == 0) return kSuccess;
   Workspace workspace(memory);
   const Binning binning = make_binning(scene, &workspace);
   const Sums sums = make_sums(scene, deterministic, out.features, &workspace);
-  OMG_RETURN_IF_FAILED(project_and_sort(scene, binning, stream));
-  OMG_RETURN_IF_FAILED(start_sums(scene, cotangents, binning, sums, stream));
-  for (int row = 0; row < tile_grid(scene).rows; row += binning.mask.rows_per_band) {
-    const Band band = band_at(scene, binning.mask, row);
-    OMG_RETURN_IF_FAILED(bin(scene, binning, band, stream));
-    OMG_RETURN_IF_FAILED(blend_backward(scene, binning, band, cotangents, sums, stream));
+  if (scene.num_gaussians > 0) {
+    OMG_RETURN_IF_FAILED(project_and_sort(scene, binning, stream));
+    OMG_RETURN_IF_FAILED(start_sums(scene, cotangents, binning, sums, stream));
+    for (int row = 0; row < tile_grid(scene).rows; row += binning.mask.rows_per_band) {
+      const Band band = band_at(scene, binning.mask, row);
+      OMG_RETURN_IF_FAILED(bin(scene, binning, band, stream));
+      OMG_RETURN_IF_FAILED(blend_backward(scene, binning, band, cotangents, sums, stream));
+    }
   }
   return finish_gradients(scene, binning, sums, out, stream);
 }

@@ -30,8 +30,8 @@ OMG_FN TileGrid tile_grid(const Scene& scene) {
 }
 
 OMG_FN PinholeCamera camera_of(const Scene& scene, int64_t view) {
-  return make_camera(item(scene.world_to_camera, scene.batch, view, 16), item(scene.intrinsics, scene.batch, view, 9), scene.width,
-                     scene.height);
+  return make_camera(item(scene.world_to_camera, scene.batch, view, 16),
+                     item(scene.intrinsics, scene.batch, view, 9), scene.width, scene.height);
 }
 
 OMG_FN Gaussian<float> gaussian_at(const Scene& scene, int64_t view, int64_t id) {
@@ -62,15 +62,15 @@ struct Band {
   int first_row, end_row;  // of tiles
 };
 
-// Counters of a view: visible Gaussians, and (Gaussian, tile) pairs.
+// A view's stats while they are counted.
 using Counter = unsigned long long;
-constexpr int kNumCounters = 2;
+enum Stat { kVisible, kPairs, kOverflowed, kNotFinite };
 
 // What project_and_sort and the binning need of the workspace, for either pass.
 struct Binning {
   SortedSplats splats;
   TileMask mask;
-  Counter* counters;  // [views, kNumCounters]
+  Counter* counters;  // [views, kNumStats]
   uint64_t* unsorted_keys;
   uint32_t *unsorted_ids, *sorted_ids;
   void* sort_scratch;
@@ -87,14 +87,20 @@ Status blend_forward(const Scene& scene, const Binning& binning, Band band, cons
 // unused), and the features. With `scales` both are 64-bit fixed-point numbers, else floats.
 constexpr int kNumGeometry = 8;
 constexpr int kNumBounds = 5;
+// A power of two in two factors: their product may lie beyond float's range, value x first x second does not. first is 0
+// where all gradients are zero, NaN where one is not finite.
+struct Scale {
+  float first, second;
+};
 struct FixedPointScales {
-  double geometry, features;  // what a gradient is multiplied by; 0 where all gradients are zero, NaN where one is not finite
+  Scale geometry, features;
 };
 struct Sums {
   void* geometry;
   void* features;            // with floats this is the result itself
   FixedPointScales* scales;  // [views]; null: floats
   uint32_t* bounds;          // [views, kNumBounds]: bits of the largest magnitudes that the scales come from
+  float* camera;             // [views, blocks of finish_geometry_kernel, kNumCameraNumbers]
 };
 Sums make_sums(const Scene& scene, bool deterministic, float* d_features, Workspace* workspace);
 

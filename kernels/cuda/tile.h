@@ -54,7 +54,39 @@ __device__ __forceinline__ Slice slice_of_block(const Scene& scene, int channels
   return {first, static_cast<int>(rest < channels_per_block ? rest : channels_per_block)};
 }
 
-__device__ __forceinline__ const uint32_t* mask_row(const Scene& scene, const TileMask& mask, const Pixel& p, Band band) {
+// A pixel's channels of a slice, in whole 16-byte accesses where the slice is full and its rows are aligned to them.
+__device__ __forceinline__ bool takes_vectors(const Scene& scene, Slice slice, int channels_per_block) {
+  return slice.size == channels_per_block && scene.num_channels % 4 == 0;
+}
+
+template <int kChannels>
+__device__ __forceinline__ void load_channels(const Scene& scene, Slice slice, const float* from,
+                                              float (&to)[kChannels]) {
+  if (takes_vectors(scene, slice, kChannels)) {
+    OMG_UNROLL for (int c = 0; c < kChannels; c += 4) {
+      const float4 v = *reinterpret_cast<const float4*>(from + c);
+      to[c] = v.x, to[c + 1] = v.y, to[c + 2] = v.z, to[c + 3] = v.w;
+    }
+  } else {
+    OMG_UNROLL for (int c = 0; c < kChannels; ++c) to[c] = c < slice.size ? from[c] : 0.0f;
+  }
+}
+
+template <int kChannels>
+__device__ __forceinline__ void store_channels(const Scene& scene, Slice slice, const float (&from)[kChannels],
+                                               float* to) {
+  if (takes_vectors(scene, slice, kChannels)) {
+    OMG_UNROLL for (int c = 0; c < kChannels; c += 4)
+      *reinterpret_cast<float4*>(to + c) = float4{from[c], from[c + 1], from[c + 2], from[c + 3]};
+  } else {
+    OMG_UNROLL for (int c = 0; c < kChannels; ++c) {
+      if (c < slice.size) to[c] = from[c];
+    }
+  }
+}
+
+__device__ __forceinline__ const uint32_t* mask_row(const Scene& scene, const TileMask& mask, const Pixel& p,
+                                                    Band band) {
   const TileGrid grid = tile_grid(scene);
   const int64_t tile = static_cast<int64_t>(p.row - band.first_row) * grid.columns + p.column;
   return mask.words + (p.view * mask.rows_per_band * grid.columns + tile) * mask.words_per_tile;

@@ -14,7 +14,6 @@
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __restrict__
-#define __shared__ static  // blocks run one after another
 
 struct dim3 {
   unsigned x, y, z;
@@ -43,6 +42,12 @@ void reverse_blocks(bool reverse);
 
 // Waits for all threads of the block; returns the sum of their values.
 int64_t block_sum(int64_t value);
+
+// The first thread of a block that comes here fills the block's shared memory with rubbish.
+void start_shared(void* memory, size_t bytes);
+
+// From now on the address sanitizer, where there is one, reports whoever reads or writes there.
+void forbid(const void* memory, size_t bytes);
 
 // Waits for all lanes of the warp; returns their values, valid until the lane's next warp operation.
 const uint64_t* warp_values(uint64_t value);
@@ -99,6 +104,7 @@ T __shfl_up_sync(unsigned, T value, unsigned delta) {
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 inline int __ffs(int bits) { return __builtin_ffs(bits); }
 inline int __clz(int bits) { return bits == 0 ? 32 : __builtin_clz(static_cast<unsigned>(bits)); }
+inline long long __float2ll_rn(float value) { return llrintf(value); }
 inline unsigned __float_as_uint(float value) { return omg::emulation::unpack<unsigned>(omg::emulation::pack(value)); }
 inline float __uint_as_float(unsigned bits) { return omg::emulation::unpack<float>(omg::emulation::pack(bits)); }
 

@@ -1,12 +1,17 @@
 // The scheduler behind emulation/cuda.h.
 #include <ucontext.h>
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "emulation/cuda.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace omg::emulation {
 namespace {
@@ -72,6 +77,7 @@ struct Block {
   std::vector<Warp> warps;
   Barrier barrier;
   int64_t sums[2] = {0, 0};
+  std::vector<const void*> shared;  // what start_shared has filled
 };
 
 Block* block = nullptr;
@@ -147,6 +153,7 @@ void run_block(const char* name, dim3 index) {
   for (Warp& warp : block->warps) warp = Warp{};
   block->barrier = Barrier{};
   block->sums[0] = block->sums[1] = 0;
+  block->shared.clear();
   for (bool progress = true; progress;) {
     progress = false;
     for (size_t first = 0; first < block->fibers.size(); first += kWarpSize) progress |= run_warp(first, first + kWarpSize);
@@ -182,6 +189,20 @@ const uint64_t* warp_values(uint64_t value) {
   ++arrived;
   wait_for(arrived, kWarpSize * (number / 2 + 1));
   return warp.values[number & 1];
+}
+
+void start_shared(void* memory, size_t bytes) {
+  if (std::find(block->shared.begin(), block->shared.end(), memory) != block->shared.end()) return;
+  block->shared.push_back(memory);
+  std::memset(memory, 0x7f, bytes);
+}
+
+void forbid(const void* memory, size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_POISON_MEMORY_REGION(memory, bytes);
+#else
+  static_cast<void>(memory), static_cast<void>(bytes);
+#endif
 }
 
 void reverse_blocks(bool reverse) { reversed = reverse; }

@@ -10,7 +10,7 @@
 
 namespace {
 
-using omg::cuda::Operand;
+using omg::Operand;
 
 // Sizes of a batch of views, and which arrays they share.
 struct Sizes {
@@ -24,8 +24,8 @@ Operand<T> per_view(const T* data) {
   return {data, {1}};
 }
 
-omg::cuda::Scene scene_of(const Sizes& s, const float* const* arrays) {
-  omg::cuda::Scene scene = {};
+omg::Scene scene_of(const Sizes& s, const float* const* arrays) {
+  omg::Scene scene = {};
   scene.batch = {s.views, 1, {s.views}};
   scene.num_gaussians = s.gaussians, scene.num_channels = s.channels;
   scene.height = static_cast<int>(s.height), scene.width = static_cast<int>(s.width);
@@ -61,6 +61,8 @@ __global__ void stray_ballot_kernel() {
   if (threadIdx.x % 2 == 0) __ballot_sync(omg::cuda::kAllLanes, 1);
 }
 
+__global__ void stray_write_kernel(int* piece, int count) { piece[threadIdx.x < 31 ? 0 : count] = 1; }
+
 }  // namespace
 
 extern "C" {
@@ -68,19 +70,20 @@ extern "C" {
 // outputs: features, alpha, depth, transmittance.
 const char* omg_emulated_forward(const Sizes* sizes, const float* const* arrays, float* const* outputs, int32_t* last,
                                  int32_t* stats) {
-  const omg::cuda::Scene scene = scene_of(*sizes, arrays);
-  const omg::cuda::Images out = {outputs[0], outputs[1], outputs[2], outputs[3], last, stats};
+  const omg::Scene scene = scene_of(*sizes, arrays);
+  const omg::Images out = {outputs[0], outputs[1], outputs[2], outputs[3], last, stats};
   return with_workspace(omg::cuda::forward_workspace_bytes(scene),
                         [&](void* memory) { omg::cuda::rasterize_forward(scene, out, memory, 0); });
 }
 
-// cotangents: transmittance, features, alpha, depth; gradients: means, quats, scales, opacities, features.
+// cotangents: transmittance, features, alpha, depth; gradients: of all arrays, in their order.
 const char* omg_emulated_backward(const Sizes* sizes, const float* const* arrays, const float* const* cotangents,
                                   const int32_t* last, int32_t deterministic, float* const* gradients) {
-  const omg::cuda::Scene scene = scene_of(*sizes, arrays);
-  const omg::cuda::Cotangents in = {per_view(cotangents[0]), per_view(last), per_view(cotangents[1]),
+  const omg::Scene scene = scene_of(*sizes, arrays);
+  const omg::Cotangents in = {per_view(cotangents[0]), per_view(last), per_view(cotangents[1]),
                                     per_view(cotangents[2]), per_view(cotangents[3])};
-  const omg::cuda::Gradients out = {gradients[0], gradients[1], gradients[2], gradients[3], gradients[4]};
+  const omg::Gradients out = {gradients[0], gradients[1], gradients[2], gradients[3],
+                               gradients[4], gradients[5], gradients[6]};
   return with_workspace(omg::cuda::backward_workspace_bytes(scene, deterministic), [&](void* memory) {
     omg::cuda::rasterize_backward(scene, in, deterministic, out, memory, 0);
   });
@@ -89,7 +92,7 @@ const char* omg_emulated_backward(const Sizes* sizes, const float* const* arrays
 const char* omg_emulated_zbuffer(int64_t vertices, int64_t faces, int64_t height, int64_t width, float near,
                                  const float* positions, const int32_t* corners, const float* world_to_camera,
                                  const float* intrinsics, float* depth, int32_t* face_index) {
-  omg::cuda::MeshScene scene = {};
+  omg::MeshScene scene = {};
   scene.batch = {1, 0, {}};
   scene.num_vertices = vertices, scene.num_faces = faces;
   scene.height = static_cast<int>(height), scene.width = static_cast<int>(width);
@@ -108,5 +111,15 @@ const char* omg_emulated_stray_barrier() {
 }
 const char* omg_emulated_stray_ballot() {
   return with_workspace(1, [](void*) { OMG_LAUNCH(stray_ballot_kernel, dim3(1), dim3(64), 0); });
+}
+
+// Writes beyond its piece of the workspace, into the next: the address sanitizer must say so.
+const char* omg_emulated_stray_write() {
+  return with_workspace(4096, [](void* memory) {
+    omg::cuda::Workspace workspace(memory);
+    int* piece = workspace.array<int>(64);
+    workspace.array<int>(64);
+    OMG_LAUNCH(stray_write_kernel, dim3(1), dim3(32), 0, piece, 64);
+  });
 }
 }

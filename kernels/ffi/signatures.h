@@ -51,6 +51,8 @@ auto backward_signature(Binding&& contexts) {
       .template Ret<F32>()  // scales
       .template Ret<F32>()  // opacities
       .template Ret<F32>()  // features
+      .template Ret<F32>()  // world_to_camera
+      .template Ret<F32>()  // intrinsics
       .template Attr<float>("near")
       .template Attr<float>("blur")
       .template Attr<int32_t>("deterministic");

@@ -33,6 +33,16 @@ OMG_FN PinholeCamera make_camera(const float* world_to_camera, const float* intr
   return camera;
 }
 
+// Zero, unless a number that the camera is made of is infinite or not a number.
+OMG_FN float times_zero(const PinholeCamera& camera) {
+  float sum = 0.0f * camera.fx + 0.0f * camera.fy + 0.0f * camera.cx + 0.0f * camera.cy;
+  for (int i = 0; i < 3; ++i) {
+    sum += 0.0f * camera.translation[i];
+    for (int j = 0; j < 3; ++j) sum += 0.0f * camera.rotation[i][j];
+  }
+  return sum;
+}
+
 template <class Real>
 struct Gaussian {
   Real mean[3];
@@ -138,11 +148,28 @@ OMG_FN void quat_gradient(const LocalMap<Real>& map, const Real (&d)[3][3], Real
   for (int i = 0; i < 4; ++i) gradient[i] = (unit[i] - map.unit_quat[i] * along) * map.inverse_norm;
 }
 
-// The gradient with respect to mean, quat and scale, in the fields of a Gaussian. Exact, the clamp of the slopes
-// included.
+constexpr int kNumCameraNumbers = 16;
+
+// What one Gaussian adds to the gradient of its camera: the upper three rows of world_to_camera, then fx, fy, cx, cy.
+template <class Real>
+struct CameraGradient {
+  Real numbers[kNumCameraNumbers];
+};
+
+// A camera's summed gradient, laid out as world_to_camera [4, 4] and intrinsics [3, 3].
+template <class Real>
+OMG_FN void write_camera_gradient(const Real* numbers, float* world_to_camera, float* intrinsics) {
+  for (int i = 0; i < 16; ++i) world_to_camera[i] = i < 12 ? static_cast<float>(numbers[i]) : 0.0f;
+  for (int i = 0; i < 9; ++i) intrinsics[i] = 0.0f;
+  intrinsics[0] = static_cast<float>(numbers[12]), intrinsics[2] = static_cast<float>(numbers[14]);
+  intrinsics[4] = static_cast<float>(numbers[13]), intrinsics[5] = static_cast<float>(numbers[15]);
+}
+
+// The gradient with respect to mean, quat and scale, in the fields of a Gaussian, and with respect to the camera. Exact,
+// the clamp of the slopes included.
 template <class Real>
 OMG_FN Gaussian<Real> project_vjp(const Gaussian<Real>& g, const LocalMap<Real>& map, const PinholeCamera& camera,
-                                  const ProjectionGradient<Real>& d) {
+                                  const ProjectionGradient<Real>& d, CameraGradient<Real>* d_camera) {
   Gaussian<Real> gradient;
   Real d_axes[2][3];
   for (int j = 0; j < 3; ++j) {
@@ -170,8 +197,11 @@ OMG_FN Gaussian<Real> project_vjp(const Gaussian<Real>& g, const LocalMap<Real>&
     d_slope_x = d_slope_x - d_to_pixels[0][k] * w[2][k];
     d_slope_y = d_slope_y - d_to_pixels[1][k] * w[2][k];
   }
-  d_slope_x = select(map.slope_x == map.ratio_x, d_slope_x, Real(0.0f));
-  d_slope_y = select(map.slope_y == map.ratio_y, d_slope_y, Real(0.0f));
+  // A clamped slope is (a constant - c) / f of its axis, and moves with the camera instead of the point.
+  const auto free_x = map.slope_x == map.ratio_x, free_y = map.slope_y == map.ratio_y;
+  const Real d_bound_x = select(free_x, Real(0.0f), d_slope_x), d_bound_y = select(free_y, Real(0.0f), d_slope_y);
+  d_slope_x = select(free_x, d_slope_x, Real(0.0f));
+  d_slope_y = select(free_y, d_slope_y, Real(0.0f));
   const Real d_ratio_x = camera.fx * (d.x + map.inverse_z * d_slope_x),
              d_ratio_y = camera.fy * (d.y + map.inverse_z * d_slope_y);
   const Real d_inverse_z =
@@ -179,6 +209,19 @@ OMG_FN Gaussian<Real> project_vjp(const Gaussian<Real>& g, const LocalMap<Real>&
   const Real d_point[3] = {d_ratio_x * map.inverse_z, d_ratio_y * map.inverse_z,
                            d.depth - d_inverse_z * map.inverse_z * map.inverse_z};
   for (int j = 0; j < 3; ++j) gradient.mean[j] = w[0][j] * d_point[0] + w[1][j] * d_point[1] + w[2][j] * d_point[2];
+
+  const Real magnify_x = camera.fx * map.inverse_z, magnify_y = camera.fy * map.inverse_z;
+  for (int j = 0; j < 3; ++j) {
+    const Real along_x = magnify_x * d_to_pixels[0][j], along_y = magnify_y * d_to_pixels[1][j];
+    d_camera->numbers[j] = d_point[0] * g.mean[j] + along_x;
+    d_camera->numbers[4 + j] = d_point[1] * g.mean[j] + along_y;
+    d_camera->numbers[8 + j] = d_point[2] * g.mean[j] - map.slope_x * along_x - map.slope_y * along_y;
+  }
+  for (int i = 0; i < 3; ++i) d_camera->numbers[4 * i + 3] = d_point[i];
+  d_camera->numbers[12] = d.x * map.ratio_x + map.inverse_z * (d_magnify_x - map.slope_x * d_bound_x);
+  d_camera->numbers[13] = d.y * map.ratio_y + map.inverse_z * (d_magnify_y - map.slope_y * d_bound_y);
+  d_camera->numbers[14] = d.x - map.inverse_z * d_bound_x;
+  d_camera->numbers[15] = d.y - map.inverse_z * d_bound_y;
   return gradient;
 }
 

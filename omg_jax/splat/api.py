@@ -20,7 +20,7 @@ def rasterize(
     blur: float = 0.3,
     deterministic: bool = True,
 ) -> RenderOutput:
-    """Renders Gaussians by sorted alpha blending; differentiable with respect to every field of ``gaussians``.
+    """Renders Gaussians by sorted alpha blending; differentiable with respect to ``gaussians`` and ``camera``.
 
     The rules are gsplat's ("classic" mode). For one image:
 
@@ -29,7 +29,8 @@ def rasterize(
        centre (EWA splatting, Zwicker et al. 2001), ``cov = A A^T + blur I`` with ``A = J W R diag(s)``. In J, the
        ratios x/z and y/z are clamped to what the image covers plus 15 % of its size on every side.
     2. It is culled, and gets zero gradient, if its depth z is below ``near``, its opacity is below 1/255, ``det(cov)``
-       is not positive, or any of its inputs (or its covariance in pixels) is infinite or not a number.
+       is not positive, or any of its inputs (or its covariance in pixels) is infinite or not a number. With a camera
+       that is not finite all are culled. ``stats.num_not_finite`` counts those that have an input that is not finite.
     3. At a pixel with centre p (the centre of pixel (0, 0) is (0.5, 0.5)) its alpha is
        ``min(0.99, opacity * exp(-d^T cov^-1 d / 2))``, with d from its projected centre to p. An alpha below 1/255
        counts as 0. Where 0.99 clamps, no gradient passes through alpha.
@@ -39,10 +40,10 @@ def rasterize(
        colour c, the picture is ``features + (1 - alpha)[..., None] * c``.
 
     Works under jit, grad, vmap, pmap and shard_map; only first derivatives exist. Spread a batch over devices with pmap
-    or shard_map: under jit, sharded inputs would be gathered on every device. The camera is taken as a constant: it
-    gets no gradient. Runs on CPUs; the CUDA kernels behind the same call were tested in emulation only. The result is
-    the same to the last bit in every run on one kind of device, for any number of threads, unless ``deterministic`` is
-    False. A GPU draws at most 65535 pictures in one call, of 2^31 - 1 Gaussians in all, in 6 batch dimensions.
+    or shard_map: under jit, sharded inputs would be gathered on every device. Runs on CPUs; the CUDA kernels behind the
+    same call were tested in emulation only. The result is the same to the last bit in every run on one kind of device,
+    for any number of threads, unless ``deterministic`` is False. At most 6 batch dimensions; a GPU draws at most 65535
+    pictures in one call, of 2^31 - 1 Gaussians in all.
 
     Args:
         gaussians: float32, with leading batch dimensions ``*b``; any number of Gaussians, also none, and of channels,
@@ -56,7 +57,8 @@ def rasterize(
             point, whose sums do not depend on the order. CPUs are always deterministic.
 
     Raises:
-        ValueError: shapes, dtypes or settings do not fit.
+        ValueError: shapes, dtypes or settings do not fit, or the camera is not finite. Under jit a camera has no values
+            yet: a picture of one that is not finite is empty, and its stats count every Gaussian as not finite.
         ImportError: the native library is not built. ``rasterize_reference``, the slow specification in plain JAX, is
             never chosen silently.
     """
@@ -66,7 +68,7 @@ def rasterize(
         raise ValueError(
             f"rasterize: expected float32 Gaussians, got {gaussians.means.dtype}; cast them, or use rasterize_reference"
         )
-    gaussians, camera = native.vary_together((gaussians, jax.lax.stop_gradient(camera)))
+    gaussians, camera = native.vary_together((gaussians, camera))
     return _render(gaussians, camera, settings)
 
 
@@ -124,9 +126,20 @@ def broadcast_batch(gaussians: Gaussians, camera: Camera) -> tuple[Gaussians, Ca
         ) from None
     keep = len(rows) - 1
     gaussians = Gaussians(*(jnp.broadcast_to(a, batch + a.shape[keep:]) for a in gaussians))
+    _check_finite(camera)
     pad = len(batch) + 2
     camera = Camera(*(a.astype(gaussians.means.dtype).reshape((1,) * (pad - a.ndim) + a.shape) for a in camera))
     return gaussians, camera
+
+
+def _check_finite(camera: Camera) -> None:
+    for name, array in camera._asdict().items():
+        if isinstance(array, jax.core.Tracer):
+            continue
+        bad = np.argwhere(~np.isfinite(array))
+        if len(bad):
+            position, value = tuple(map(int, bad[0])), np.asarray(array)[tuple(bad[0])]
+            raise ValueError(f"camera.{name}: expected finite numbers, got {value} at {position}")
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -143,22 +156,31 @@ def _render_forward(gaussians: Gaussians, camera: Camera, settings: Settings):
         jax.ShapeDtypeStruct(image, jnp.float32),  # depth
         jax.ShapeDtypeStruct(image, jnp.float32),  # transmittance
         jax.ShapeDtypeStruct(image, jnp.int32),  # last contributor
-        jax.ShapeDtypeStruct((*batch, 3), jnp.int32),  # stats
+        jax.ShapeDtypeStruct((*batch, len(RenderStats._fields)), jnp.int32),
     )
     features, alpha, depth, transmittance, last, stats = native.call(
         "omg_rasterize_forward", results, *gaussians, *camera, **_attributes(settings)
     )
-    output = RenderOutput(features, alpha, depth, RenderStats(stats[..., 0], stats[..., 1], stats[..., 2]))
+    output = RenderOutput(features, alpha, depth, RenderStats(*jnp.moveaxis(stats, -1, 0)))
     return output, (gaussians, camera, transmittance, last)
 
 
 def _render_backward(settings: Settings, residuals, cotangents: RenderOutput):
     gaussians, camera, transmittance, last = residuals
-    results = tuple(jax.ShapeDtypeStruct(a.shape, jnp.float32) for a in gaussians)
+    batch = gaussians.means.shape[:-2]
+    shapes = [a.shape for a in gaussians] + [batch + a.shape[-2:] for a in camera]
+    results = tuple(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
     images = (transmittance, last, cotangents.features, cotangents.alpha, cotangents.depth)
     attributes = _attributes(settings) | {"deterministic": np.int32(settings.deterministic)}
     gradients = native.call("omg_rasterize_backward", results, *gaussians, *camera, *images, **attributes)
-    return Gaussians(*gradients), None
+    of_gaussians, of_views = gradients[: len(gaussians)], gradients[len(gaussians) :]
+    return Gaussians(*of_gaussians), Camera(*map(_sum_shared, of_views, camera))
+
+
+def _sum_shared(gradient: jax.Array, shared: jax.Array) -> jax.Array:
+    """Sums over the views that share an array."""
+    axes = tuple(i for i, (views, size) in enumerate(zip(gradient.shape, shared.shape, strict=True)) if views != size)
+    return gradient.sum(axes, keepdims=True)
 
 
 def _attributes(settings: Settings) -> dict[str, np.generic]:

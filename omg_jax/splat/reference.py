@@ -34,7 +34,7 @@ def rasterize_reference(
     what the ellipse of that alpha reaches, can be a little larger.
     """
     settings = make_settings(image_size, near, blur)
-    gaussians, camera = broadcast_batch(gaussians, jax.lax.stop_gradient(camera))
+    gaussians, camera = broadcast_batch(gaussians, camera)
     batch = gaussians.means.shape[:-2]
     camera = Camera(*(jnp.broadcast_to(a, batch + a.shape[-2:]) for a in camera))
     render = lambda g, c: _render_image(g, c, settings)  # noqa: E731
@@ -54,7 +54,9 @@ class Splats(NamedTuple):
 
 
 def _render_image(gaussians: Gaussians, camera: Camera, settings: Settings) -> RenderOutput:
-    drawable = jax.lax.stop_gradient(_is_drawable(gaussians, camera, settings))
+    finite = _is_finite(gaussians, camera)
+    camera = jax.tree.map(lambda a: jnp.where(_all_finite(camera), a, jnp.eye(len(a), dtype=a.dtype)), camera)
+    drawable = finite & jax.lax.stop_gradient(_is_drawable(gaussians, camera, settings))
     splats = _project(_make_harmless(gaussians, ~drawable), camera, settings, harmless=~drawable)
     splats = splats._replace(opacities=jnp.where(drawable, splats.opacities, 0.0))
     order = jnp.argsort(jax.lax.stop_gradient(splats.depths), stable=True)
@@ -62,7 +64,15 @@ def _render_image(gaussians: Gaussians, camera: Camera, settings: Settings) -> R
     rows = jnp.arange(settings.height, dtype=splats.depths.dtype) + 0.5
     blend_row = jax.checkpoint(lambda y: _blend_row(splats, y, settings.width))
     features, alpha, depth, seen = jax.lax.map(blend_row, rows)
-    return RenderOutput(features, alpha, depth, _count(seen))
+    return RenderOutput(features, alpha, depth, _count(seen, finite))
+
+
+def _all_finite(tree) -> Bool[Array, ""]:
+    return jnp.stack([jnp.isfinite(a).all() for a in tree]).all()
+
+
+def _is_finite(gaussians: Gaussians, camera: Camera) -> Bool[Array, " n"]:
+    return jax.vmap(_all_finite)(gaussians) & _all_finite(camera)
 
 
 def _make_harmless(gaussians: Gaussians, mask: Bool[Array, " n"]) -> Gaussians:
@@ -81,8 +91,7 @@ def _make_harmless(gaussians: Gaussians, mask: Bool[Array, " n"]) -> Gaussians:
 def _is_drawable(gaussians: Gaussians, camera: Camera, settings: Settings) -> Bool[Array, " n"]:
     """Rule 2 of the specification."""
     splats = _project(gaussians, camera, settings, harmless=False)
-    values = [*(a.reshape(len(gaussians.means), -1) for a in gaussians), splats.means2d, splats.conics]
-    finite = jnp.isfinite(jnp.concatenate(values, axis=1)).all(axis=1)
+    finite = jax.vmap(_all_finite)((splats.means2d, splats.conics))
     xx, xy, yy = splats.conics.T
     return finite & (splats.depths >= settings.near) & (gaussians.opacities >= MIN_ALPHA) & (xx * yy - xy * xy > 0.0)
 
@@ -135,8 +144,9 @@ def _blend_row(splats: Splats, y: Float[Array, ""], width: int):
     return weights @ splats.features, weights.sum(axis=1), weights @ splats.depths, seen
 
 
-def _count(seen: Bool[Array, "h t n"]) -> RenderStats:
+def _count(seen: Bool[Array, "h t n"], finite: Bool[Array, " n"]) -> RenderStats:
     padded = jnp.pad(seen, ((0, -seen.shape[0] % TILE_SIZE), (0, 0), (0, 0)))
     tiles = padded.reshape(-1, TILE_SIZE, *seen.shape[1:]).any(axis=1)
     visible = tiles.any(axis=(0, 1)).sum(dtype=jnp.int32)
-    return RenderStats(visible, tiles.sum(dtype=jnp.int32), jnp.zeros((), jnp.int32))
+    not_finite = (~finite).sum(dtype=jnp.int32)
+    return RenderStats(visible, tiles.sum(dtype=jnp.int32), jnp.zeros((), jnp.int32), not_finite)

@@ -51,7 +51,7 @@ def emulated() -> ctypes.CDLL:
 
 def load(path: Path) -> ctypes.CDLL:
     loaded = ctypes.CDLL(str(path))
-    for name in ("forward", "backward", "zbuffer", "stray_barrier", "stray_ballot"):
+    for name in ("forward", "backward", "zbuffer", "stray_barrier", "stray_ballot", "stray_write"):
         getattr(loaded, f"omg_emulated_{name}").restype = ctypes.c_char_p
     return loaded
 
@@ -61,6 +61,22 @@ def call(name: str, *arguments) -> None:
     error = getattr(emulated(), f"omg_emulated_{name}")(*arguments)
     if error is not None:
         raise RuntimeError(error.decode())
+
+
+@contextlib.contextmanager
+def without_steps():
+    """Inside, thresholds are so low that pictures have no visible steps: gradients are finite differences then."""
+    global emulated
+    usual = emulated
+    with tempfile.TemporaryDirectory(prefix="omg-emulation-") as folder:
+        path = Path(folder) / "smooth.so"
+        build(path, "-DOMG_MIN_ALPHA=1e-9f", "-DOMG_MIN_TRANSMITTANCE=0.0f")
+        smooth = load(path)
+        emulated = lambda: smooth  # noqa: E731
+        try:
+            yield
+        finally:
+            emulated = usual
 
 
 @contextlib.contextmanager
@@ -96,7 +112,7 @@ def forward(gaussians, camera, size: tuple[int, int], near: float = 0.01, blur: 
     arrays, sizes = prepare(gaussians, camera, size, near, blur)
     batch = arrays[0].shape[:-2]
     images = [np.full((*batch, *size, *tail), np.nan, np.float32) for tail in ((sizes.channels,), (), (), ())]
-    last, stats = np.full((*batch, *size), -1, np.int32), np.full((*batch, 3), -1, np.int32)
+    last, stats = np.full((*batch, *size), -1, np.int32), np.full((*batch, 4), -1, np.int32)
     call("forward", ctypes.byref(sizes), addresses(arrays), addresses(images), address(last), address(stats))
     return (*images, last, stats)
 
@@ -112,13 +128,15 @@ def backward(
     near: float = 0.01,
     blur: float = 0.3,
 ):
-    """The gradient, in the order of the Gaussians' fields.
+    """The gradient with respect to the Gaussians' fields, then to the camera's, one per view.
 
     outputs: what forward returned; cotangents: of its first three images.
     """
     arrays, sizes = prepare(gaussians, camera, size, near, blur)
     images = [np.ascontiguousarray(a, np.float32) for a in (outputs[3], *cotangents)]
-    gradients = [np.full(a.shape, np.nan, np.float32) for a in arrays[:5]]
+    batch = arrays[0].shape[:-2]
+    shapes = [a.shape for a in arrays[:5]] + [batch + a.shape[-2:] for a in arrays[5:]]
+    gradients = [np.full(shape, np.nan, np.float32) for shape in shapes]
     last = np.ascontiguousarray(outputs[4])
     flag = ctypes.c_int32(deterministic)
     call(

@@ -50,7 +50,9 @@ for *scene, cotangents in rasterized:
     for deterministic in (True, False):
         emulation.backward(*scene, outputs, cotangents, deterministic=deterministic)
 emulation.zbuffer(*mesh)
-print("clean")
+print("clean", flush=True)
+emulation.call("stray_write")
+print("a write into another's memory was not seen")
 """
 
 
@@ -79,7 +81,8 @@ def test_the_kernels_pass_the_sanitizers(tmp_path):
     }
     script = SANITIZED.format(library=str(library), scenes=str(scenes))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env=environment)
-    assert done.stdout.strip() == "clean", done.stderr[:3000]
+    assert done.stdout.strip() == "clean", done.stdout + done.stderr[:3000]
+    assert "use-after-poison" in done.stderr and "stray_write_kernel" in done.stderr
 
 
 @pytest.fixture

@@ -57,8 +57,24 @@ def test_a_batch_is_a_loop():
     output = render(CLOUDS, cameras)
     assert output.features.shape == (4, *SIZE, CHANNELS) and output.stats.num_visible.shape == (4,)
     assert_same(output, stack([render(pick(CLOUDS, i), pick(cameras, i)) for i in range(4)]))
-    gradient = jax.grad(lambda g: loss(g, cameras))(CLOUDS)
-    assert_same(gradient, stack([jax.grad(loss)(pick(CLOUDS, i), pick(cameras, i)) for i in range(4)]))
+    gradient_of = jax.grad(loss, argnums=(0, 1))
+    assert_same(gradient_of(CLOUDS, cameras), stack([gradient_of(pick(CLOUDS, i), pick(cameras, i)) for i in range(4)]))
+
+
+def test_a_shared_camera_sums_its_gradients():
+    """Shared by all, or the intrinsics alone; by broadcasting, and under vmap."""
+    cameras = turned_cameras(4)
+    one = pick(cameras, 1)
+    for camera in (one, cameras._replace(intrinsics=one.intrinsics[None])):
+        each = [Camera(camera.world_to_camera[i] if camera is not one else one[0], one.intrinsics) for i in range(4)]
+        parts = stack([jax.grad(loss, argnums=1)(pick(CLOUDS, i), each[i]) for i in range(4)])
+        together = jax.grad(loss, argnums=1)(CLOUDS, camera)
+        for ours, theirs in zip(together, parts, strict=True):
+            expected = theirs if ours.shape == theirs.shape else theirs.sum(axis=0).reshape(ours.shape)
+            assert np.linalg.norm(ours - expected) <= RENDER_GRADIENTS * np.linalg.norm(expected)
+    mapped = jax.grad(lambda c: jax.vmap(loss, (0, None))(CLOUDS, c).sum())(one)
+    for ours, theirs in zip(mapped, jax.grad(loss, argnums=1)(CLOUDS, one), strict=True):
+        assert np.linalg.norm(ours - theirs) <= RENDER_GRADIENTS * np.linalg.norm(theirs)
 
 
 def test_batch_dimensions_broadcast():
@@ -90,8 +106,9 @@ def test_vmap_is_a_loop(axes):
         (pick(clouds, i) if axes[0] == 0 else clouds, pick(cameras, i) if axes[1] == 0 else cameras) for i in range(4)
     ]
     assert_same(jax.vmap(render, axes)(clouds, cameras), stack([render(*a) for a in arguments]))
-    gradients = jax.jit(jax.vmap(jax.grad(loss), axes))(clouds, cameras)
-    assert_same(gradients, stack([jax.grad(loss)(*a) for a in arguments]))
+    gradient_of = jax.grad(loss, argnums=(0, 1))
+    gradients = jax.jit(jax.vmap(gradient_of, axes))(clouds, cameras)
+    assert_same(gradients, stack([gradient_of(*a) for a in arguments]))
 
 
 def test_nested_vmap_over_a_batch_of_its_own():

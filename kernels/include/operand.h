@@ -5,7 +5,7 @@
 
 #include "macros.h"
 
-namespace omg::cuda {
+namespace omg {
 
 constexpr int kMaxBatchRank = 6;
 
@@ -35,13 +35,4 @@ OMG_FN const T* item(const Operand<T>& operand, const Batch& batch, int64_t view
   return operand.data + index * size;
 }
 
-// What a batch of pictures cannot have on a GPU, in words; null where it fits.
-inline const char* picture_too_large(const Batch& batch, int64_t width, int64_t height) {
-  constexpr int64_t kMaxViews = 65535, kMaxSide = int64_t{1} << 20, kMaxPixels = (int64_t{1} << 31) - 1;
-  if (batch.num_views > kMaxViews) return "at most 65535 pictures of one batch";
-  if (width > kMaxSide || height > kMaxSide || width * height > kMaxPixels)
-    return "at most 2^31 - 1 pixels of a picture, and 2^20 along a side";
-  return nullptr;
-}
-
-}  // namespace omg::cuda
+}  // namespace omg
