@@ -101,6 +101,16 @@ class CurriculumConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class DistributedConfig:
+    """How a process finds the others of a run on many machines."""
+
+    mode: Literal["auto", "on", "off"] = "auto"  # auto: where SLURM or a coordinator tells of others
+    coordinator: str = ""  # address:port of process 0; empty: JAX finds it, e.g. from SLURM
+    num_processes: int | None = None  # with a coordinator
+    process_id: int | None = None  # of this process, with a coordinator
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """Optimisation and bookkeeping of one run."""
 
@@ -108,13 +118,18 @@ class TrainConfig:
     output: str = "runs/default"  # folder of checkpoints, logs and pictures
     seed: int = 0
     num_steps: int = 574_697
-    batch_size: int = 8
+    batch_size: int = 8  # over all devices
+    accumulate: int = 1  # parts of a device's share that are worked through one after another, to save memory
+    parallel: Literal["pmap", "shard_map", "single"] = "pmap"  # how a batch is spread over devices
+    num_devices: int = 0  # devices of this machine; 0: as many as share the batch evenly
+    distributed: DistributedConfig = DistributedConfig()
     window: int = 512  # pixels; side of the target window that is rendered and compared
     learning_rate: float = 1e-4  # inferred: the paper's value is not known
     final_learning_rate_factor: float = 0.1  # linear decay to this share
     warmup_steps: int = 0  # the learning rate first rises linearly over this many steps
     adam_b1: float = 0.0
     adam_b2: float = 0.99
+    max_skipped: int = 20  # batches in a row whose loss or gradient is not finite; more end the run
     max_gradient_norm: float = 1.0  # gradients are scaled down to this global norm
     ema_decay: float = 0.999  # of the running mean of the weights, which is what is exported
     init_weights: str = ""  # weights file to start from; ignored when there is a checkpoint to resume from

@@ -46,6 +46,7 @@ FINITE_DIFFERENCES = 5e-3  # error over the sum of magnitudes; two float32 pictu
 RENDER_IDENTITY = dict(rtol=1e-5, atol=0)
 
 # Training.
+PARALLEL_TRAINING = 1e-5  # error over size, both as L2 norms: sums over devices in another order, through twenty steps
 DRAWN_SHARES = dict(rtol=0, atol=0.02)  # five standard deviations of a share among 14,000 draws
 FIT_POSE = dict(rtol=0, atol=5e-3)  # radians, world units across; the gaze's wrong prior pulls a little
 FIT_PARAMETERS = dict(rtol=0, atol=3e-2)  # unit weights; units that look alike share what the landmarks do not tell

@@ -55,7 +55,7 @@ def run(argv: list[str]) -> None:
         tyro.cli(function, prog=f"omg {name}", args=arguments, config=TYRO_CONFIG)
     except BrokenPipeError:
         raise
-    except (ValueError, ImportError, OSError) as error:
+    except (ValueError, ImportError, OSError, FloatingPointError) as error:
         fail(one_line(error))
     except KeyboardInterrupt:
         sys.exit(130)

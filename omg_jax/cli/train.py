@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import jax
 import tyro
 from rich.progress import Progress, TaskID
 
@@ -15,6 +16,7 @@ from omg_jax.losses.perceptual_weights import load_perceptual
 from omg_jax.models.dinov2_weights import load_dinov2
 from omg_jax.training.loop import Job, Listener
 from omg_jax.training.loop import train as run_training
+from omg_jax.training.parallel import start_processes
 from omg_jax.training.records import Row
 from omg_jax.training.tokens import backbone_taps
 
@@ -32,7 +34,11 @@ def train(config: Annotated[Preset, tyro.conf.arg(name="")], json: bool = False)
         config: The preset and every option of it.
         json: Print one JSON object at the end.
     """
+    start_processes(config.train.distributed)
     job = prepare(config)
+    if jax.process_index() > 0:  # one process speaks for all
+        run_training(job)
+        return
     with progress_bar() as progress:
         outcome = run_training(job, listener(progress, config.train.num_steps))
     report(

@@ -10,11 +10,12 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from omg_jax.config import Config
+from omg_jax.config_json import model_config_from_json
 from omg_jax.training.state import TrainState
 
 KEPT = 2
 # What must not change between the start of a run and its continuation.
-_FIXED = ("model", "head", "train.seed", "train.batch_size", "train.window")
+_FIXED = ("head", "train.seed", "train.batch_size", "train.window")
 _HASHES = {"data_sha256": "dataset (index.json of --train.data)", "head_sha256": "head model (--head)"}
 
 
@@ -76,6 +77,14 @@ def _as_json(origin: Origin) -> dict:
 
 
 def _check_same_run(saved: dict, wanted: dict, where: str) -> None:
+    # Options that the model did not have yet when the checkpoint was made count as their defaults.
+    before, now = (model_config_from_json(run["config"]["model"]) for run in (saved, wanted))
+    for field in dataclasses.fields(now):
+        if getattr(before, field.name) != getattr(now, field.name):
+            raise ValueError(
+                f"the checkpoint in {where} was made with model.{field.name} = {getattr(before, field.name)}, this run "
+                f"has {getattr(now, field.name)}: give the same options again, or another --train.output"
+            )
     for path in _FIXED:
         before, now = saved["config"], wanted["config"]
         for name in path.split("."):

@@ -1,4 +1,4 @@
-"""A training run on one device: batches in, checkpoints, metrics, pictures and weights out."""
+"""A training run: batches in, checkpoints, metrics, pictures and weights out."""
 
 import contextlib
 import signal
@@ -23,6 +23,7 @@ from omg_jax.models.state import split_model
 from omg_jax.models.weights import WeightsMeta, load_weights, read_weights_meta, save_weights
 from omg_jax.training.checkpoint import Checkpoints, Origin
 from omg_jax.training.curriculum import check_curriculum, level_at
+from omg_jax.training.parallel import Driver, any_process, make_driver, num_devices, part_of_process
 from omg_jax.training.pictures import grid_row, save_grid
 from omg_jax.training.records import Meter, MetricLog, Row, write_config
 from omg_jax.training.state import TrainState, init_state
@@ -57,6 +58,20 @@ class Listener(NamedTuple):
 SILENT = Listener(*[lambda _: None] * 4)
 
 
+class SkipWatch:
+    """Notices when batch after batch is skipped."""
+
+    def __init__(self, limit: int, step: int, skipped: int):
+        self._limit, self._step, self._skipped, self.in_row = limit, step, skipped, 0
+
+    def gives_up(self, step: int, skipped: int) -> bool:
+        """Asked now and then, with the numbers of batches and of skipped ones so far."""
+        new = skipped - self._skipped
+        self.in_row = self.in_row + new if new == step - self._step else new
+        self._step, self._skipped = step, skipped
+        return self.in_row >= self._limit
+
+
 class Outcome(NamedTuple):
     """How a run ended. weights is the file with the running mean of the weights."""
 
@@ -69,42 +84,61 @@ def train(job: Job, listener: Listener = SILENT) -> Outcome:
     """Trains until the last step, or until SIGTERM or SIGINT; then saves. The same job again continues from there.
 
     Writes below ``config.train.output``: config.json, metrics.jsonl, metrics.csv, checkpoints/, pictures/ and
-    weights.safetensors.
+    weights.safetensors. Of several processes the first writes; they need that folder in common.
 
     Raises:
-        ValueError: the dataset, the head, the options and the checkpoint do not fit together.
+        ValueError: the dataset, the head, the options, the devices and the checkpoint do not fit together.
+        FloatingPointError: ``config.train.max_skipped`` batches in a row gave no finite loss and gradient. The state
+            before them is saved.
     """
     check_job(job)
     options, folder = job.config.train, Path(job.config.train.output)
     graphdef, params, constants = split_model(build_model(job.config.model, job.head.model, options.seed))
-    frozen, cache = Frozen(constants, job.perceptual), TokenCache(job.taps, options.token_cache_mb)
-    steps = compiled_steps(graphdef, job.config)
+    driver, cache = make_driver(options), TokenCache(job.taps, options.token_cache_mb)
+    frozen = driver.replicate(Frozen(constants, job.perceptual))
+    steps = compiled_steps(graphdef, job.config, driver)
+    first_process = jax.process_index() == 0
     with Checkpoints(folder / "checkpoints") as checkpoints, stop_signals() as stop:
         state = starting_state(job, params, checkpoints, listener)
         first = int(state.step)
-        write_config(folder, job.config)
-        log, meter = MetricLog(folder, first), Meter()
+        watch, meter = SkipWatch(options.max_skipped, first, int(state.skipped)), Meter()
+        state = driver.replicate(state)
+        if first_process:
+            write_config(folder, job.config)
+            log = MetricLog(folder, first)
         listener.on_start(first)
         with contextlib.closing(loaded_batches(job, first, cache)) as batches:
             for done in range(first + 1, options.num_steps + 1):
                 with meter.waiting():
                     batch = next(batches)
                 lod = level_at(options.curriculum, options.num_steps, options.seed, done - 1)
-                state, metrics = steps[lod](state, batch, frozen)
-                meter.add({"lod": lod, **metrics})
+                state, metrics = steps[lod](state, driver.place(batch), frozen)
+                meter.add({"lod": lod, **driver.collect(metrics)})
                 listener.on_step(done)
-                if done % options.log_every == 0:
-                    row = {"step": done, "skipped": int(state.skipped), **meter.means()}
-                    log.write(row)
+                log_now = done % options.log_every == 0
+                if log_now:
+                    row = {"step": done, "skipped": int(driver.collect(state.skipped)), **meter.means()}
+                    if first_process:
+                        log.write(row)
                     listener.on_log(row)
+                    if watch.gives_up(done, row["skipped"]):
+                        break
                 if done % options.checkpoint_every == 0:
-                    keep(job, state, checkpoints)
-                if done % options.picture_every == 0:
-                    save_preview(job, graphdef, state, constants, cache)
-                if stop.is_set():
+                    keep(job, driver.collect(state), checkpoints)
+                if done % options.picture_every == 0 and first_process:
+                    save_preview(job, graphdef, driver.collect(state), constants, cache)
+                # Several processes stop together, so that they ask each other now and then.
+                if (jax.process_count() == 1 or log_now) and any_process(stop.is_set()):
                     listener.on_note(f"stopped by a signal after step {done}; the same command continues")
                     break
+        state = driver.collect(state)
         weights = keep(job, state, checkpoints)
+    if watch.in_row >= options.max_skipped:
+        raise FloatingPointError(
+            f"training stopped after step {int(state.step)}: the last {watch.in_row} batches gave a loss or gradient "
+            "that is not finite. What was learnt before them is saved; look at metrics.csv and the data, and lower "
+            "--train.learning-rate"
+        )
     return Outcome(state, int(state.step) >= options.num_steps, weights)
 
 
@@ -114,6 +148,7 @@ def check_job(job: Job) -> None:
     check_pairs(job.index, job.config.model.image_size, options.window)
     check_window(job.config)
     check_curriculum(options.curriculum, job.config.model.num_levels)
+    num_devices(options)
     if job.index.head_sha256 != job.head.sha256:
         raise ValueError(
             f"the clips of {job.index.root} hold parameters of head {job.index.head_name} "
@@ -180,27 +215,36 @@ def initial_weights(job: Job, like: dict) -> dict:
     return load_weights(path, like)
 
 
-def compiled_steps(graphdef: nnx.GraphDef, config: Config) -> list[TrainStep]:
+def compiled_steps(graphdef: nnx.GraphDef, config: Config, driver: Driver) -> list[TrainStep]:
     """One program per level of detail, compiled when first used. Each donates the state that it is given."""
-    levels = range(config.model.num_levels + 1)
-    return [jax.jit(make_train_step(graphdef, config, lod), donate_argnums=0) for lod in levels]
+
+    def compiled(lod: int) -> TrainStep:
+        return driver.compile(lambda axis_name: make_train_step(graphdef, config, lod, axis_name=axis_name))
+
+    return [compiled(lod) for lod in range(config.model.num_levels + 1)]
 
 
 def loaded_batches(job: Job, first: int, cache: TokenCache) -> Generator[PairBatch]:
     """The batches from step ``first`` to the end of the run, read ahead by threads."""
     options = job.config.train
+    part = part_of_process(options.batch_size)
 
     def load(step: int) -> PairBatch:
-        return load_batch(job.index, options.seed, step, options.batch_size, options.window, cache)
+        return load_batch(job.index, options.seed, step, options.batch_size, options.window, cache, part)
 
     return prefetched(load, first, options.num_steps, options.loader_threads)
 
 
 def keep(job: Job, state: TrainState, checkpoints: Checkpoints) -> Path:
-    """Starts to save a checkpoint, and writes the running mean of the weights; returns the latter's path."""
+    """Starts to save a checkpoint, and writes the running mean of the weights; returns the latter's path.
+
+    All processes call it; the first writes.
+    """
     checkpoints.save(state, origin(job))
-    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state.average))
     path = Path(job.config.train.output) / WEIGHTS_NAME
+    if jax.process_index() > 0:
+        return path
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state.average))
     meta = WeightsMeta(job.config.name, job.config.model, job.head.name, job.head.sha256, int(state.step))
     save_weights(path, state.average, meta, dtype=np.float32 if size <= MAX_FLOAT32_BYTES else np.float16)
     return path

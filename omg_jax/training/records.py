@@ -23,7 +23,7 @@ class Meter:
     """Means over the steps since the last logged row, and how long they took."""
 
     def __init__(self) -> None:
-        self._rows: list[dict[str, float]] = []
+        self._rows: list[dict[str, Array | float | int]] = []
         self._waited, self._since = 0.0, time.perf_counter()
 
     @contextlib.contextmanager
@@ -34,16 +34,17 @@ class Meter:
         self._waited += time.perf_counter() - start
 
     def add(self, metrics: dict[str, Array | float | int]) -> None:
-        """Takes one step's metrics; waits until they are computed."""
-        self._rows.append({name: float(value) for name, value in metrics.items()})
+        """Takes one step's metrics, which may still be being computed."""
+        self._rows.append(metrics)
 
     def means(self) -> dict[str, float | None]:
         """Means over the steps since the last call whose loss was finite, and seconds per step.
 
         Where no step's loss was finite, what is not a number is None: null in JSON lines, empty in CSV.
         """
-        rows = [row for row in self._rows if np.isfinite(row["loss"])] or self._rows
-        now, count = time.perf_counter(), len(self._rows)
+        all_rows = [{name: float(value) for name, value in row.items()} for row in self._rows]
+        rows = [row for row in all_rows if np.isfinite(row["loss"])] or all_rows
+        now, count = time.perf_counter(), len(all_rows)
         means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
         means = {name: mean if np.isfinite(mean) else None for name, mean in means.items()}
         means |= {"seconds": (now - self._since) / count, "seconds_waiting": self._waited / count}

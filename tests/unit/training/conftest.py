@@ -1,6 +1,8 @@
 """What the training tests share: a dataset of smooth clips, and a job around a network that takes milliseconds."""
 
 import dataclasses
+import os
+import signal
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +17,7 @@ from omg_jax.geometry.camera import portrait_intrinsics
 from omg_jax.head.load import load_head
 from omg_jax.models.resize import resize_image
 from omg_jax.training import loop
-from omg_jax.training.loop import Job
+from omg_jax.training.loop import SILENT, Job
 from omg_jax.types import Camera, HeadParams
 from tests.unit.losses.networks import ALEXNET_STAGES, small_network
 from tests.unit.training.painter import Painter
@@ -70,12 +72,10 @@ def pooled_taps(images):
     return tuple(jnp.pad(pooled, ((0, 0), (0, 0), (i, 3 - i))) for i in range(4))
 
 
-@pytest.fixture
-def job(tmp_path, monkeypatch, smooth_index, head):
-    """Twelve steps of the painter."""
-    monkeypatch.setattr(loop, "build_model", lambda config, head, seed: Painter(16, 6, rngs=nnx.Rngs(seed)))
+def painters_job(index, head, output: str, **changes) -> Job:
+    """Twelve steps; the loop's model must be the painter."""
     options = TrainConfig(
-        output=str(tmp_path / "run"),
+        output=output,
         num_steps=12,
         batch_size=2,
         window=64,
@@ -87,11 +87,28 @@ def job(tmp_path, monkeypatch, smooth_index, head):
         curriculum=CurriculumConfig(level_0_until=0.25, level_1_until=0.5, random_shares=(0.5, 0.5, 0.0)),
         losses=LossConfig(perceptual_max_tap=1, perceptual_size=32),
     )
-    config = dataclasses.replace(load_preset("tiny"), train=options)
-    return Job(config, smooth_index, head, pooled_taps, small_network(ALEXNET_STAGES))
+    config = dataclasses.replace(load_preset("tiny"), train=dataclasses.replace(options, **changes))
+    return Job(config, index, head, pooled_taps, small_network(ALEXNET_STAGES))
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch, smooth_index, head):
+    """Twelve steps of the painter."""
+    monkeypatch.setattr(loop, "build_model", lambda config, head, seed: Painter(16, 6, rngs=nnx.Rngs(seed)))
+    return painters_job(smooth_index, head, str(tmp_path / "run"))
 
 
 def with_options(job: Job, **changes) -> Job:
     """The job with other training options."""
     options = dataclasses.replace(job.config.train, **changes)
     return job._replace(config=dataclasses.replace(job.config, train=options))
+
+
+def stopping_at(step: int, number: signal.Signals):
+    """A listener that sends this process a signal after a step."""
+
+    def on_step(done: int) -> None:
+        if done == step:
+            os.kill(os.getpid(), number)
+
+    return SILENT._replace(on_step=on_step)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import signal
 from pathlib import Path
 
@@ -17,21 +16,11 @@ from omg_jax.training.checkpoint import Checkpoints
 from omg_jax.training.loop import SILENT, origin, train
 from omg_jax.training.records import read_metrics
 from omg_jax.training.state import init_state
-from tests.unit.training.conftest import with_options
+from tests.unit.training.conftest import stopping_at, with_options
 
 
 def same(a, b) -> bool:
     return all(jax.tree.leaves(jax.tree.map(lambda x, y: np.array_equal(x, y), a, b)))
-
-
-def stopping_at(step: int, number: signal.Signals):
-    """A listener that sends this process a signal after a step."""
-
-    def on_step(done: int) -> None:
-        if done == step:
-            os.kill(os.getpid(), number)
-
-    return SILENT._replace(on_step=on_step)
 
 
 def without_times(rows):
@@ -166,3 +155,11 @@ def test_clips_of_another_head_are_refused_before_anything_is_written(job, tmp_p
 def test_restoring_from_nothing_is_refused(job, tmp_path):
     with Checkpoints(tmp_path / "empty") as checkpoints, pytest.raises(ValueError, match="no checkpoint"):
         checkpoints.restore(init_state({}, job.config.train), origin(job))
+
+
+def test_a_run_whose_batches_are_never_finite_ends_and_keeps_its_state(job):
+    spoilt = job._replace(taps=lambda images: tuple(np.nan * tap for tap in job.taps(images)))
+    with pytest.raises(FloatingPointError, match="after step 6: the last 6 batches gave a loss or gradient"):
+        train(with_options(spoilt, max_skipped=5))
+    healed = train(job)
+    assert healed.finished and int(healed.state.skipped) == 6

@@ -1,0 +1,155 @@
+"""Data-parallel drivers: on four devices, and on two processes with two devices each, training is what one device does.
+
+Under plain gradient descent: Adam and clipping would hide a gradient that is too large by a factor.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from omg_jax.data.pairs import load_batch
+from omg_jax.models.state import split_model
+from omg_jax.training import state as training_state
+from omg_jax.training.loop import compiled_steps, train
+from omg_jax.training.parallel import make_driver, num_devices
+from omg_jax.training.state import init_state
+from omg_jax.training.step import Frozen
+from omg_jax.training.tokens import TokenCache
+from tests.tolerances import PARALLEL_TRAINING
+from tests.unit.training.conftest import pooled_taps, stopping_at, with_options
+from tests.unit.training.painter import Painter
+
+STEPS = 20
+
+
+@pytest.fixture(autouse=True)
+def gradient_descent(monkeypatch):
+    monkeypatch.setattr(training_state, "_optimizer", lambda config: optax.identity())
+
+
+def trained(job, **options):
+    """The params after some steps of a batch of eight, and the last metrics."""
+    job = with_options(job, batch_size=8, learning_rate=1e-2, **options)
+    graphdef, params, constants = split_model(Painter(16, 6, rngs=nnx.Rngs(0)))
+    driver, cache = make_driver(job.config.train), TokenCache(pooled_taps, 16)
+    steps = compiled_steps(graphdef, job.config, driver)
+    frozen = driver.replicate(Frozen(constants, job.perceptual))
+    state = driver.replicate(init_state(params, job.config.train))
+    for step in range(STEPS):
+        batch = load_batch(job.index, 0, step, 8, 64, cache)
+        state, metrics = steps[step % 2](state, driver.place(batch), frozen)
+    return jax.tree.map(np.asarray, driver.collect((state.params, metrics)))
+
+
+def assert_same_training(ours, expected):
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
+        assert np.linalg.norm(one - other) <= PARALLEL_TRAINING * np.linalg.norm(other)
+
+
+@pytest.fixture
+def alone(job):
+    return trained(job, parallel="single")
+
+
+@pytest.mark.parametrize("parallel", ["pmap", "shard_map"])
+def test_four_devices_train_like_one(job, alone, parallel):
+    assert_same_training(trained(job, parallel=parallel, num_devices=4), alone)
+
+
+@pytest.mark.parametrize("parallel", ["single", "pmap"])
+def test_accumulated_parts_train_like_the_whole_batch(job, alone, parallel):
+    assert_same_training(trained(job, parallel=parallel, accumulate=2), alone)
+
+
+def test_a_batch_uses_as_many_devices_as_share_it_evenly(job):
+    counts = {size: num_devices(with_options(job, batch_size=size).config.train) for size in (1, 2, 6, 8)}
+    assert counts == {1: 1, 2: 2, 6: 3, 8: 4}
+    assert num_devices(with_options(job, batch_size=8, accumulate=4).config.train) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(batch_size=6, num_devices=4), "batch_size: expected a multiple of 4 devices x 1 accumulated parts"),
+        (dict(batch_size=8, num_devices=5), "num_devices: expected 1 to 4, what JAX finds here, got 5"),
+        (dict(batch_size=8, accumulate=3), "accumulate: expected a divisor of the batch of 8, got 3"),
+    ],
+)
+def test_a_batch_that_cannot_be_shared_is_refused(job, options, message):
+    with pytest.raises(ValueError, match=message):
+        train(with_options(job, **options))
+
+
+def test_a_checkpoint_goes_from_one_driver_to_another(job):
+    """Half of a run on one device, the rest on four."""
+    job = with_options(job, batch_size=4)
+    alone = train(with_options(job, parallel="single", output=job.config.train.output + "_alone"))
+    half = train(with_options(job, parallel="single"), stopping_at(6, signal.SIGTERM))
+    assert int(half.state.step) == 6
+    assert_same_training(train(with_options(job, parallel="pmap")).state.params, alone.state.params)
+
+
+SCRIPT = """
+import sys
+import jax
+import optax
+from flax import nnx
+
+process, parallel, port, root, output = int(sys.argv[1]), *sys.argv[2:]
+jax.config.update("jax_platforms", "cpu")
+from omg_jax.config import DistributedConfig
+from omg_jax.training.parallel import start_processes
+
+start_processes(DistributedConfig(coordinator=f"127.0.0.1:{port}", num_processes=2, process_id=process))
+assert jax.process_count() == 2 and jax.device_count() == 4
+
+from pathlib import Path
+from omg_jax.data.clips import load_index
+from omg_jax.head.load import load_head
+from omg_jax.training import loop, state
+from tests.unit.losses.networks import ALEXNET_STAGES, small_network
+from tests.unit.training.conftest import painters_job
+from tests.unit.training.painter import Painter
+
+loop.build_model = lambda config, head, seed: Painter(16, 6, rngs=nnx.Rngs(seed))
+state._optimizer = lambda config: optax.identity()
+job = painters_job(load_index(Path(root)), load_head("arkit"), output, batch_size=4, parallel=parallel)
+outcome = loop.train(job)
+assert outcome.finished
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize("parallel", ["pmap", "shard_map"])
+def test_two_processes_train_like_one(job, smooth_index, parallel, tmp_path):
+    """The whole loop: each loads its half of the batches, the first writes; a run of one process continues from it."""
+    output, port = str(tmp_path / "together"), str(free_port())
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    commands = [
+        [sys.executable, "-c", SCRIPT, str(process), parallel, port, str(smooth_index.root), output]
+        for process in range(2)
+    ]
+    running = [
+        subprocess.Popen(c, env=environment, cwd=Path(__file__).parents[3], stderr=subprocess.PIPE, text=True)
+        for c in commands
+    ]
+    for process in running:
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors[-3000:]
+    together = train(with_options(job, batch_size=4, output=output))  # finished: only reads the checkpoint
+    alone = train(with_options(job, batch_size=4, parallel="single"))
+    assert_same_training(together.state.params, alone.state.params)
