@@ -2,7 +2,8 @@
 # Choose an interpreter (3.11 or newer) with: make test PYTHON=/path/to/python3.12
 
 .DELETE_ON_ERROR:
-.PHONY: help setup test demo parity lint bench gpu-check clean
+.PHONY: help setup test demo parity lint bench gpu-check gpu-check-build gpu-check-tests gpu-check-bench \
+	gpu-check-peers clean
 
 # The first that runs and is new enough; a version manager's placeholder that only prints an error is passed over.
 is_new_enough = $(1) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
@@ -15,7 +16,7 @@ STAMP := $(VENV)/.installed
 NATIVE_SOURCES := $(shell find kernels -name '*.cc' -o -name '*.h' -o -name '*.cu')
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: $(STAMP) ## a virtual environment with the package and its native kernels
 
@@ -44,16 +45,24 @@ lint: $(STAMP) ## ruff
 bench: $(STAMP) ## rasterizer timings on this machine
 	$(BIN)/omg bench rasterizer
 
-# Runs from the tree with the machine's own Python, so that it works on GPU images without an environment of ours.
-gpu-check: ## on this machine's GPU: native build in place, tests/gpu, rasterizer timings
-	@if ! $(PYTHON) -c 'import jax; jax.devices("gpu")' >/dev/null 2>&1; then \
-		echo "gpu-check: skipped, jax finds no GPU for $(PYTHON)"; \
-	elif [ ! -d tests/gpu ]; then \
-		echo "gpu-check: skipped, this version has no GPU kernels yet (tests/gpu is missing)"; \
-	else \
-		$(PYTHON) setup.py --quiet build_ext --inplace && $(PYTHON) -m pytest tests/gpu && \
-		$(PYTHON) experiments/bench_rasterizer.py; \
-	fi
+# Run from the tree with the machine's own Python, so that they work on GPU images without an environment of ours.
+# SCIPY_ARRAY_API: one of the peers refuses to run without it.
+GPU_CHECK = PYTHONPATH=$(CURDIR):$(PYTHONPATH) SCIPY_ARRAY_API=1 $(PYTHON) experiments/gpu_check.py
+
+gpu-check: ## on this machine's GPU: the four parts below, each some minutes
+	@for part in build tests bench peers; do $(MAKE) --no-print-directory gpu-check-$$part || exit 1; done
+
+gpu-check-build: ## native kernels, in place
+	@$(GPU_CHECK) build
+
+gpu-check-tests: ## tests/gpu, and compute-sanitizer on a small case
+	@$(GPU_CHECK) tests
+
+gpu-check-bench: ## rasterizer timings, and the avatar's frames per second
+	@$(GPU_CHECK) bench
+
+gpu-check-peers: ## the rasterizer beside gsplat and splax, where they are installed
+	@$(GPU_CHECK) peers
 
 clean: ## what these commands and .ci/run made, downloads excepted
 	rm -rf $(VENV) $(VENV)-parity .venv-ci-3.12 build dist demo omg_jax.egg-info omg_jax/_native*.so

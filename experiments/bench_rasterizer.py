@@ -1,22 +1,25 @@
-"""Times the rasterizer and writes experiments/results/rasterizer_cpu.json, or rasterizer_gpu.json where there is one.
+"""Times the rasterizer: experiments/results/rasterizer_cpu.json and .svg, or rasterizer_gpu where there is a GPU.
 
-    python experiments/bench_rasterizer.py [--repeats 15]
+    python experiments/bench_rasterizer.py [--full] [--repeats 15]
 
 On a CPU times are process-CPU milliseconds over all threads, the least of some runs, so that they hardly depend on the
 number of cores or on what else the machine does; on a GPU they are wall milliseconds of calls queued one after another.
 """
 
 import argparse
-import datetime
-import json
-import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import jax
+from record import RESULTS, write_result
+from rich.console import Console
 
-from omg_jax.cli.bench import measure
+from omg_jax.benchmarks.peers import PEERS, Peer
+from omg_jax.benchmarks.rasterizer import DEFAULT_CASES, FULL_CASES, measure, speedups
+from omg_jax.benchmarks.report import bar_chart, table
+from omg_jax.benchmarks.scenes import Case
 
-RESULTS = Path(__file__).parent / "results"
+console = Console(width=120)
 
 
 def cpu_model() -> str:
@@ -27,22 +30,27 @@ def cpu_model() -> str:
     return "unknown"
 
 
+def run(name: str, command: str, cases: Iterable[Case], repeats: int, peers: tuple[Peer, ...]) -> None:
+    """Measures the cases, prints them, and writes results/NAME.json and .svg."""
+    result = measure(cases, repeats, peers, tell=lambda case: console.print(*case, style="dim"))
+    if jax.default_backend() == "cpu":
+        result["device"] = cpu_model()
+    ratios = speedups(result)
+    record = write_result(name, command, {**result, "times_of_ours": ratios})
+    (RESULTS / f"{name}.svg").write_text(bar_chart(record))
+    console.print(table(record))
+    for peer, reason in result["left_out"].items():
+        console.print(f"{peer} is left out: {reason}", markup=False)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=15, help="runs per measurement; the fastest counts")
-    repeats = parser.parse_args().repeats
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
-    measured, platform = measure(repeats), jax.default_backend()
-    if platform == "cpu":
-        measured["device"] = cpu_model()
-    result = {
-        "command": f"python experiments/bench_rasterizer.py --repeats {repeats}",
-        "commit": commit.strip(),
-        "date": datetime.date.today().isoformat(),
-        **measured,
-    }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"rasterizer_{platform}.json").write_text(json.dumps(result, indent=1) + "\n")
+    parser.add_argument("--full", action="store_true", help="all scenes, channels, sizes and batches")
+    options = parser.parse_args()
+    command = f"python experiments/bench_rasterizer.py{' --full' * options.full} --repeats {options.repeats}"
+    cases = FULL_CASES if options.full else DEFAULT_CASES
+    run(f"rasterizer_{jax.default_backend()}", command, cases, options.repeats, PEERS)
 
 
 if __name__ == "__main__":

@@ -73,17 +73,18 @@ def tracking() -> str:
 
 
 def rasterizer() -> str:
-    """Process time by scene."""
+    """Times by scene."""
     result = load("rasterizer_cpu")
     if result is None:
         return ""
     rows = [
-        [row["num_gaussians"], row["num_channels"], f"{row['forward_cpu_ms']:.1f}", f"{row['backward_cpu_ms']:.1f}"]
+        [row["scene"], row["num_gaussians"], f"{row['size']} x {row['size']}", row["channels"]]
+        + [f"{row[f'{name}_cpu_ms']:.1f}" for name in ("forward", "backward", "both")]
         for row in result["rows"]
+        if row["by"] == "omg_jax"
     ]
-    body = table(["Gaussians", "channels", "forward, CPU ms", "backward, CPU ms"], rows)
-    size = result["image_size"]
-    return f"**Rasterizer**, {size} x {size}, {result['simd_level']}. {source(result)}\n\n{body}\n"
+    columns = ["scene", "Gaussians", "picture", "channels", "forward, CPU ms", "backward, CPU ms", "both, CPU ms"]
+    return f"**Rasterizer**, {result['simd_level']}. {source(result)}\n\n{table(columns, rows)}\n"
 
 
 def main() -> None:

@@ -17,10 +17,9 @@ def write_result(name: str, command: str, result: dict) -> dict:
 
     command is what a reader types, with placeholders for paths of their own.
     """
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
     record = {
         "command": command,
-        "commit": commit.stdout.strip(),
+        "commit": commit(),
         "device": f"{jax.devices()[0].device_kind}, {platform.machine()}",
         "date": datetime.date.today().isoformat(),
         **_plain(result),
@@ -28,6 +27,15 @@ def write_result(name: str, command: str, result: dict) -> dict:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
     return record
+
+
+def commit() -> str:
+    """The commit that is checked out; "unknown" where the tree is a copy without git."""
+    try:
+        command = ["git", "rev-parse", "--short", "HEAD"]
+        return subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def _plain(value):

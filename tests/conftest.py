@@ -1,5 +1,6 @@
 """Set-up that every test shares."""
 
+import importlib.util
 import os
 
 # Before anything imports JAX: four CPU devices, so that data-parallel code runs as it does on four GPUs. A session on a
@@ -12,8 +13,16 @@ from jaxtyping import install_import_hook  # noqa: E402
 
 from tests.meshes import Mesh, flame_like_mesh  # noqa: E402
 
-# Before any test imports the package: shapes and types in its signatures are checked on every call.
-install_import_hook("omg_jax", "beartype.beartype")
+# GPU images, where tests/gpu runs, may lack the checker of shapes and types.
+CHECKED = importlib.util.find_spec("beartype") is not None
+if CHECKED:  # before any test imports the package: its signatures are checked on every call
+    install_import_hook("omg_jax", "beartype.beartype")
+
+
+def pytest_configure(config):
+    if CHECKED:  # about hints of our dependencies
+        category = "beartype.roar.BeartypeDecorHintPep585DeprecationWarning"
+        config.addinivalue_line("filterwarnings", f"ignore::{category}")
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def _render_image(gaussians: Gaussians, camera: Camera, settings: Settings) -> R
     finite = _is_finite(gaussians, camera)
     camera = jax.tree.map(lambda a: jnp.where(_all_finite(camera), a, jnp.eye(len(a), dtype=a.dtype)), camera)
     drawable = finite & jax.lax.stop_gradient(_is_drawable(gaussians, camera, settings))
-    splats = _project(_make_harmless(gaussians, ~drawable), camera, settings, harmless=~drawable)
+    splats = project(_make_harmless(gaussians, ~drawable), camera, settings, harmless=~drawable)
     splats = splats._replace(opacities=jnp.where(drawable, splats.opacities, 0.0))
     order = jnp.argsort(jax.lax.stop_gradient(splats.depths), stable=True)
     splats = jax.tree.map(lambda a: a[order], splats)
@@ -90,13 +90,13 @@ def _make_harmless(gaussians: Gaussians, mask: Bool[Array, " n"]) -> Gaussians:
 
 def _is_drawable(gaussians: Gaussians, camera: Camera, settings: Settings) -> Bool[Array, " n"]:
     """Rule 2 of the specification."""
-    splats = _project(gaussians, camera, settings, harmless=False)
+    splats = project(gaussians, camera, settings, harmless=False)
     finite = jax.vmap(_all_finite)((splats.means2d, splats.conics))
     xx, xy, yy = splats.conics.T
     return finite & (splats.depths >= settings.near) & (gaussians.opacities >= MIN_ALPHA) & (xx * yy - xy * xy > 0.0)
 
 
-def _project(gaussians: Gaussians, camera: Camera, settings: Settings, *, harmless: bool | Bool[Array, " n"]) -> Splats:
+def project(gaussians: Gaussians, camera: Camera, settings: Settings, *, harmless: bool | Bool[Array, " n"]) -> Splats:
     """Rule 1: EWA projection. Gaussians marked harmless are put on the camera's axis, at z = 1."""
     rotation, translation = camera.world_to_camera[:3, :3], camera.world_to_camera[:3, 3]
     points = gaussians.means @ rotation.T + translation

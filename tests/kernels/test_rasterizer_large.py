@@ -5,19 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from omg_jax.cli.bench import IMAGE_SIZE, head_ellipsoid
+from omg_jax.benchmarks.scenes import Case, build_case
 from omg_jax.splat import rasterize
 from omg_jax.types import Gaussians
 from tests.kernels.splat_scenes import cloud, portrait_camera, random_cotangents
 from tests.tolerances import EXACT, RENDER_GRADIENTS, RENDER_IDENTITY, RENDERED_PIXELS
 
-SIZE = (IMAGE_SIZE, IMAGE_SIZE)
+SIZE = (512, 512)
 
 
 @pytest.fixture(scope="module")
 def head():
     """(gaussians, camera, output, cotangent of features, gradient) of the benchmark's largest scene, 32 channels."""
-    gaussians, camera = head_ellipsoid(89_000, 32)
+    gaussians, camera = jax.tree.map(lambda x: x[0], build_case(Case("ellipsoid-89k", SIZE[0], 32)))
     cotangent = random_cotangents(*SIZE, 32)[0]
     output, pull_back = jax.vjp(lambda g: rasterize(g, camera, SIZE), gaussians)
     zero = jax.tree.map(lambda a: np.zeros(a.shape, a.dtype if a.dtype == np.float32 else jax.dtypes.float0), output)

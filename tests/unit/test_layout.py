@@ -30,13 +30,18 @@ ALLOWED = {
     "training": VOCABULARY | {"models", "losses", "data", "head", "splat", "geometry"},
     "avatar_file": VOCABULARY,
     "avatar": VOCABULARY | {"avatar_file", "models", "head", "splat", "geometry"},
+    "benchmarks": VOCABULARY | {"avatar", "avatar_file", "models", "head", "splat", "geometry", "native"},
 }
 UNBOUND = {"cli", "__main__", "__init__"}  # these may import anything, and nothing imports them
-NATIVE_CALLERS = {"geometry/visibility.py"}  # and every file of splat
+# And every file of splat. The benchmark tells what the library it measures was built for.
+NATIVE_CALLERS = {"geometry/visibility.py", "benchmarks/rasterizer.py"}
+# Adapters of other rasterizers, imported only when these are installed and asked for.
+PEERS = {"benchmarks/gsplat_peer.py": {"gsplat", "torch"}, "benchmarks/splax_peer.py": {"splax"}}
 
 # These run from the tree on machines that hold nothing more.
 LEAN_LAYERS = (
     "models", "splat", "geometry", "head", "losses", "training", "types", "config", "config_json", "native", "files",
+    "avatar", "avatar_file", "benchmarks",
 )  # fmt: skip
 LEAN_PACKAGES = {
     "jax", "flax", "optax", "orbax", "numpy", "scipy", "PIL", "safetensors", "rich", "jaxtyping", "omg_jax",
@@ -83,7 +88,8 @@ def test_the_core_needs_only_what_gpu_machines_hold():
     allowed = LEAN_PACKAGES | set(sys.stdlib_module_names)
     for source in SOURCES:
         if layer_of(source) in LEAN_LAYERS:
-            foreign = {name.split(".")[0] for name in imported_modules(source)} - allowed
+            own = PEERS.get(str(source.relative_to(PACKAGE)), set())
+            foreign = {name.split(".")[0] for name in imported_modules(source)} - allowed - own
             assert not foreign, f"{source} imports {foreign}"
 
 
@@ -98,4 +104,13 @@ def test_what_an_experiment_imports_of_the_package_exists(script):
 
 def test_no_torch_and_no_tensorflow_at_run_time():
     for source in SOURCES:
-        assert not {name.split(".")[0] for name in imported_modules(source)} & {"torch", "tensorflow"}, source
+        own = PEERS.get(str(source.relative_to(PACKAGE)), set())
+        assert not {name.split(".")[0] for name in imported_modules(source)} & {"torch", "tensorflow"} - own, source
+
+
+def test_adapters_of_other_rasterizers_are_imported_inside_functions_only():
+    adapters = {Path(name).stem for name in PEERS}
+    for source in SOURCES:
+        for statement in ast.parse(source.read_text()).body:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                assert not any(adapter in ast.unparse(statement) for adapter in adapters), source

@@ -1,0 +1,49 @@
+"""Two clocks: process-CPU time for what runs on CPUs, wall time of queued calls for what runs on a GPU.
+
+JAX cannot place a GPU's own events around a call. Many calls that are given to the device before the first has ended
+come to the same: between them it waits for no Python, only for the call before. That holds where a call takes longer
+on the device than its launch on the host; otherwise the launch is what is measured, as in use. Every contestant is
+measured so, whether JAX or another framework launches it.
+"""
+
+import math
+import time
+from collections.abc import Callable
+
+QUEUED_SECONDS = 0.05  # how long a queue should keep the device busy
+MAX_QUEUED = 50
+
+
+def least_cpu_ms(run: Callable[[], object], wait: Callable[[object], object], repeats: int) -> float:
+    """Process-CPU milliseconds (all threads) of a call, the least of some; the first call, which compiles, is not one.
+
+    wait blocks until what run returned is there.
+    """
+    wait(run())
+    least = math.inf
+    for _ in range(repeats):
+        start = time.process_time()
+        wait(run())
+        least = min(least, time.process_time() - start)
+    return 1e3 * least
+
+
+def least_queued_ms(run: Callable[[], object], wait: Callable[[object], object], repeats: int) -> float:
+    """Wall milliseconds of a call among queued ones, the least of some queues; the first call is not one."""
+    wait(run())
+    start = time.perf_counter()
+    wait(run())
+    queued = queue_length(time.perf_counter() - start)
+    least = math.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        for _ in range(queued):
+            last = run()  # the call before loses its result: no more memory is held than for two
+        wait(last)
+        least = min(least, time.perf_counter() - start)
+    return 1e3 * least / queued
+
+
+def queue_length(seconds: float) -> int:
+    """Calls of so many seconds that are queued at once."""
+    return max(1, min(MAX_QUEUED, math.ceil(QUEUED_SECONDS / max(seconds, 1e-9))))
