@@ -38,7 +38,7 @@ def table(result: dict[str, Any]) -> Table:
         same = k > 0 and case_name(row) == case_name(rows[k - 1])
         case = ["", "", ""] if same else [scene_name(row), str(row["size"]), str(row["channels"])]
         times = [f"{row[f'{name}_{ends}']:.3g}" for name in PASSES]
-        memory = "" if row["both_memory_mb"] is None else f"{row['both_memory_mb']:.0f}"
+        memory = "" if row["both_memory_mb"] is None else f"{row['both_memory_mb']:.3g}"
         share = [f"{row['forward_roofline']:.0%}, {row['backward_roofline']:.0%}"] if "forward_roofline" in row else []
         printed.add_row(*case, row["by"] + ("" if row["equal"] else " (differs)"), *times, memory, *share)
     return printed
