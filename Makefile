@@ -46,11 +46,11 @@ bench: $(STAMP) ## rasterizer timings on this machine
 	$(BIN)/omg bench rasterizer
 
 # Run from the tree with the machine's own Python, so that they work on GPU images without an environment of ours.
-# SCIPY_ARRAY_API: one of the peers refuses to run without it.
-GPU_CHECK = PYTHONPATH=$(CURDIR):$(PYTHONPATH) SCIPY_ARRAY_API=1 $(PYTHON) experiments/gpu_check.py
+GPU_CHECK = PYTHONPATH=$(CURDIR):$(PYTHONPATH) $(PYTHON) experiments/gpu_check.py
 
 gpu-check: ## on this machine's GPU: the four parts below, each some minutes
-	@for part in build tests bench peers; do $(MAKE) --no-print-directory gpu-check-$$part || exit 1; done
+	@status=0; for part in build tests bench peers; do \
+		$(MAKE) --no-print-directory gpu-check-$$part || status=1; done; exit $$status
 
 gpu-check-build: ## native kernels, in place
 	@$(GPU_CHECK) build
@@ -61,8 +61,9 @@ gpu-check-tests: ## tests/gpu, and compute-sanitizer on a small case
 gpu-check-bench: ## rasterizer timings, and the avatar's frames per second
 	@$(GPU_CHECK) bench
 
+# splax refuses to run without SCIPY_ARRAY_API.
 gpu-check-peers: ## the rasterizer beside gsplat and splax, where they are installed
-	@$(GPU_CHECK) peers
+	@SCIPY_ARRAY_API=1 $(GPU_CHECK) peers
 
 clean: ## what these commands and .ci/run made, downloads excepted
 	rm -rf $(VENV) $(VENV)-parity .venv-ci-3.12 build dist demo omg_jax.egg-info omg_jax/_native*.so
