@@ -120,11 +120,13 @@ def others(case: Case, scene: Scene, peers: tuple[Peer, ...], left_out: dict[str
 
 
 def of_peer(peer: Peer, scene: Scene, left_out: dict[str, str]) -> Iterator[Contestant]:
-    """A peer's contestants; what it prints goes to stderr."""
+    """A peer's contestants, which have run once; what they print goes to stderr."""
     for make in peer.contestants:
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 contestant = make(scene)
+                for run in (contestant.forward, contestant.backward, contestant.both):
+                    contestant.wait(run())
         except Exception as error:  # foreign code, which may raise anything: it must not end a run of the others
             left_out[peer.package] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             return
