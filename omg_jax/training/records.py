@@ -3,18 +3,25 @@
 import contextlib
 import csv
 import dataclasses
+import importlib.metadata
 import json
+import os
+import platform
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Array
 
 from omg_jax.config import Config
 from omg_jax.files import replacing
 
-JSONL_NAME, CSV_NAME, CONFIG_NAME = "metrics.jsonl", "metrics.csv", "config.json"
+JSONL_NAME, CSV_NAME = "metrics.jsonl", "metrics.csv"
+CONFIG_NAME, ENVIRONMENT_NAME = "config.json", "environment.json"
+PACKAGES = ("omg_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 Row = dict[str, float | int | None]
 
@@ -90,6 +97,27 @@ def read_metrics(folder: Path) -> list[Row]:
 
 
 def write_config(folder: Path, config: Config) -> None:
-    """Writes every option of the run to config.json."""
-    with replacing(Path(folder) / CONFIG_NAME) as path:
-        path.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+    """Writes every option of the run to config.json, and what it runs on to environment.json."""
+    for name, values in ((CONFIG_NAME, dataclasses.asdict(config)), (ENVIRONMENT_NAME, environment())):
+        with replacing(Path(folder) / name) as path:
+            path.write_text(json.dumps(values, indent=2) + "\n")
+
+
+def environment() -> dict[str, Any]:
+    """Versions, devices and settings that a run's numbers may depend on."""
+    return {
+        "packages": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "devices": [device.device_kind for device in jax.devices()],
+        "processes": jax.process_count(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+    }
+
+
+def _version(package: str) -> str | None:
+    """None where it runs from a tree without being installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -35,6 +35,7 @@ def test_a_run_leaves_its_records_behind(job):
     assert outcome.finished and steps == list(range(1, 13)) and not notes
     assert [row["step"] for row in read_metrics(folder)] == [2, 4, 6, 8, 10, 12]
     assert json.loads((folder / "config.json").read_text())["train"]["learning_rate"] == 0.05
+    assert json.loads((folder / "environment.json").read_text())["packages"]["jax"] == jax.__version__
     assert [path.name for path in sorted((folder / "pictures").iterdir())] == ["step_0000006.png", "step_0000012.png"]
     with Image.open(folder / "pictures" / "step_0000012.png") as picture:
         assert picture.size == (5 * 256, 3 * 256)
