@@ -129,25 +129,16 @@ def find_dinov2(state: dict[str, np.ndarray]) -> DinoFile:
     if name is None:
         known = "; ".join(f"{name} {_config_sizes(config)}" for name, config in CONFIGS.items())
         raise ValueError(f"its width, depth and number of registers are {sizes}, expected one of {known}")
-    params = _params(arrays, names, CONFIGS[name])
-    arrays.check()
-    left = [other for other in arrays.left() if other != arrays.prefix + names.mask_token]
-    inside = [other for other in left if other.startswith(arrays.prefix)]
-    if inside:
-        raise ValueError(f"{len(inside)} that are no part of {name}: {listed(inside)}")
-    return DinoFile(name, params, left)
+    return DinoFile(name, *_all_params(arrays, names, CONFIGS[name]))
 
 
 def dinov2_params(state: dict[str, np.ndarray], config: DinoConfig) -> dict:
     """DinoV2's parameters as a pure dict, from arrays under the official or Hugging Face's names, prefixed or not.
 
     Raises:
-        ValueError: an array is missing or of another size.
+        ValueError: an array is missing, of another shape, or unknown within the network.
     """
-    arrays, names = _named(state)
-    params = _params(arrays, names, config)
-    arrays.check()
-    return params
+    return _all_params(*_named(state), config)[0]
 
 
 def official_params(arrays: TorchState, config: DinoConfig) -> dict:
@@ -174,6 +165,17 @@ def _sizes(arrays: TorchState, names: _Names) -> tuple[int, int, int]:
 
 def _config_sizes(config: DinoConfig) -> tuple[int, int, int]:
     return config.width, config.depth, config.num_registers
+
+
+def _all_params(arrays: TorchState, names: _Names, config: DinoConfig) -> tuple[dict, list[str]]:
+    """(params, names beside the network); ValueError where the network is not exactly the one of config."""
+    params = _params(arrays, names, config)
+    arrays.check()
+    left = [name for name in arrays.left() if name != arrays.prefix + names.mask_token]
+    inside = [name for name in left if name.startswith(arrays.prefix)]
+    if inside:
+        raise ValueError(f"{len(inside)} that are no part of this network: {listed(inside)}")
+    return params, left
 
 
 def _params(arrays: TorchState, names: _Names, config: DinoConfig) -> dict:

@@ -119,9 +119,10 @@ class _TensorUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in _STORAGES:
             return np.dtype(_STORAGES[name])
-        if (module, name) in _ADMITTED:
-            return _ADMITTED[module, name]
-        return _Foreign(f"{module}.{name}", (_StandIn,), {})
+        if (module, name) in _REBUILDERS:
+            rebuild = _REBUILDERS[module, name]
+            return lambda *arguments: rebuild(*arguments)  # a pickle may set attributes of what it gets: not ours
+        return _CONTAINERS.get((module, name)) or _Foreign(f"{module}.{name}", (_StandIn,), {})
 
     def persistent_load(self, pid: Any) -> np.ndarray:
         kind, dtype, key, *_ = pid
@@ -175,9 +176,8 @@ def _rebuild_parameter(tensor, requires_grad, hooks) -> np.ndarray:
     return tensor
 
 
-_ADMITTED = {
+_REBUILDERS = {
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch", "Size"): tuple,
 }
+_CONTAINERS = {("collections", "OrderedDict"): OrderedDict, ("torch", "Size"): tuple}

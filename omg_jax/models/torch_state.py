@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 from omg_jax.models.torch_file import read_torch
 
 _WRAPPERS = ("model", "state_dict")  # keys under which checkpoints hold their tensors
-_NUM_NAMED = 12  # of the names that an error lists
+_NUM_NAMED = 8  # of the names that a sentence lists
 
 
 def read_state(path: Path | str) -> dict[str, np.ndarray]:
@@ -122,7 +122,7 @@ class TorchState:
 
 
 def listed(names) -> str:
-    """Names in a sentence: the first dozen, and how many more there are."""
+    """Names in a sentence: the first few, and how many more there are."""
     names = list(names)
     more = len(names) - _NUM_NAMED
     return ", ".join(names[:_NUM_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -130,7 +130,7 @@ def test_a_classifier_beside_the_backbone_is_left_out_and_told(published):
 
 def test_a_backbone_that_is_not_exactly_a_published_one_is_refused(published):
     state = official_dinov2_state("", published[1])
-    with pytest.raises(ValueError, match=r"1 that are no part of dinov2-small.*: blocks\.1\.attn\.q_norm\.weight"):
+    with pytest.raises(ValueError, match=r"1 that are no part of this network: blocks\.1\.attn\.q_norm\.weight"):
         find_dinov2(state | {"blocks.1.attn.q_norm.weight": np.zeros(4)})
     broken = {name: array for name, array in state.items() if name != "blocks.2.mlp.fc1.bias"}
     broken["blocks.0.attn.qkv.weight"] = np.zeros((23, 8))
@@ -141,6 +141,12 @@ def test_a_backbone_that_is_not_exactly_a_published_one_is_refused(published):
         find_dinov2(giant)
     with pytest.raises(ValueError, match="neither an array pos_embed nor"):
         find_dinov2({"x": np.zeros(3)})
+
+
+def test_registers_are_not_dropped_without_a_word(tmp_path):
+    state = random_state(CONFIG.width, CONFIG.depth, seed=0, num_registers=4)
+    with pytest.raises(ValueError, match="no part of this network: embeddings.register_tokens"):
+        dinov2_params(state, CONFIG)
 
 
 def test_a_converted_backbone_keeps_its_name(tmp_path):

@@ -1,5 +1,6 @@
 """PyTorch checkpoints without PyTorch: what is read, and what is refused in which words."""
 
+import contextlib
 import io
 import os
 import pickle
@@ -66,6 +67,20 @@ def test_code_in_a_pickle_is_not_run(tmp_path, protocol):
     with pytest.raises(ValueError, match=r"a\.pth is refused: it would call posix\.mkdir"):
         read_torch(tmp_path / "a.pth")
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("name", ["torch\nFloatStorage", "torch._utils\n_rebuild_tensor_v2", "numpy\nfloat32"])
+def test_a_pickle_changes_nothing_outside_itself(tmp_path, name):
+    """The opcode BUILD sets the state or attributes of any object that a pickle gets hold of."""
+    state = pickle.dumps((3, ">", None, None, None, -1, -1, 0), 2)[2:-1]
+    attributes = pickle.dumps((None, {"__defaults__": (), "name": "x"}), 2)[2:-1]
+    for change in (state, attributes):
+        with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+            archive.writestr("archive/data.pkl", b"\x80\x02c" + name.encode() + b"\n" + change + b"b.")
+        with contextlib.suppress(ValueError):
+            read_torch(tmp_path / "a.pth")
+    assert np.dtype(np.float32).isnative
+    test_views_share_their_storage(tmp_path)
 
 
 class Options(dict):
