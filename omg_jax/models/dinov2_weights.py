@@ -159,8 +159,8 @@ def _sizes(arrays: TorchState, names: _Names) -> tuple[int, int, int]:
     """(width, depth, number of registers) by the arrays that there are."""
     shapes = {name.removeprefix(arrays.prefix): array.shape for name, array in arrays.arrays.items()}
     blocks = itertools.takewhile(lambda k: f"{names.block.format(k)}norm1.weight" in shapes, itertools.count())
-    registers = shapes.get(names.registers, (1, 0, 0))
-    return shapes[names.positions][-1], sum(1 for _ in blocks), registers[1]
+    registers = (*shapes.get(names.registers, ()), 0, 0)[1]
+    return (0, *shapes[names.positions])[-1], sum(1 for _ in blocks), registers
 
 
 def _config_sizes(config: DinoConfig) -> tuple[int, int, int]:

@@ -161,7 +161,8 @@ class _StandIn(metaclass=_Foreign):
 def _rebuild_tensor(storage, offset, size, stride, requires_grad=False, hooks=None, metadata=None) -> np.ndarray:
     """A view of a storage; offset and stride count numbers."""
     offset, size, stride = index(offset), tuple(map(index, size)), tuple(map(index, stride))
-    if not isinstance(storage, np.ndarray) or len(size) != len(stride) or min(offset, *size, *stride, 0) < 0:
+    is_storage = isinstance(storage, np.ndarray) and storage.ndim == 1 and storage.flags.c_contiguous
+    if not is_storage or len(size) != len(stride) or min(offset, *size, *stride, 0) < 0:
         raise _RefusedError("it holds a tensor that is no view of a storage")
     if 0 in size:
         return np.zeros(size, storage.dtype)

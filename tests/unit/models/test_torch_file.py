@@ -49,6 +49,22 @@ def test_a_tensor_outside_its_storage_is_refused(tmp_path, view):
         read_torch(write_torch(tmp_path / "a.pth", {"x": view}))
 
 
+def test_a_tensor_is_no_storage(tmp_path):
+    """A view that repeats one number is longer than its memory: a view of it as a storage would read beyond."""
+    storage = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQ"
+    rebuild = b"ctorch._utils\n_rebuild_tensor_v2\n"
+    repeated = rebuild + b"(" + storage + b"K\x00K\xff\x85K\x00\x85\x89}tR"
+    beyond = rebuild + b"(" + repeated + b"K\x00K\xff\x85K\x01\x85\x89}tR"
+    for pickled in (repeated, beyond):
+        with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+            archive.writestr("archive/data.pkl", b"\x80\x02" + pickled + b".")
+            archive.writestr("archive/data/0", np.float32(3.0).tobytes())
+        if pickled is repeated:
+            np.testing.assert_array_equal(read_torch(tmp_path / "a.pth"), np.full(255, 3.0))
+    with pytest.raises(ValueError, match="no view of a storage"):
+        read_torch(tmp_path / "a.pth")
+
+
 class RunsCode:
     """Unpickled by an ordinary unpickler, this would make a folder."""
 
