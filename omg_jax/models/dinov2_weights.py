@@ -1,7 +1,6 @@
 """Reads DINOv2 weights into our module tree: from a file of ours, from one under the official or Hugging Face's names,
 or from the ONNX export of the ViT-S/14."""
 
-import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +53,7 @@ _HUGGING_FACE = _Names(
     scales=("layer_scale1.lambda1", "layer_scale2.lambda1"),
     norm="layernorm",
 )
+_MOST_BLOCKS = 100  # that a file is searched for
 # The export folded the position embedding into two constants; these nodes take them as their first inputs.
 _ONNX_CLASS_POSITION_NODE = "/backbone/embeddings/Concat_6"
 _ONNX_PATCH_POSITIONS_NODE = "/backbone/embeddings/Reshape_1"
@@ -158,9 +158,9 @@ def _named(state: dict[str, np.ndarray]) -> tuple[TorchState, _Names]:
 def _sizes(arrays: TorchState, names: _Names) -> tuple[int, int, int]:
     """(width, depth, number of registers) by the arrays that there are."""
     shapes = {name.removeprefix(arrays.prefix): array.shape for name, array in arrays.arrays.items()}
-    blocks = itertools.takewhile(lambda k: f"{names.block.format(k)}norm1.weight" in shapes, itertools.count())
+    blocks = [k for k in range(_MOST_BLOCKS) if any(name.startswith(names.block.format(k)) for name in shapes)]
     registers = (*shapes.get(names.registers, ()), 0, 0)[1]
-    return (0, *shapes[names.positions])[-1], sum(1 for _ in blocks), registers
+    return (0, *shapes[names.positions])[-1], max(blocks, default=-1) + 1, registers
 
 
 def _config_sizes(config: DinoConfig) -> tuple[int, int, int]:

@@ -132,9 +132,9 @@ def test_a_backbone_that_is_not_exactly_a_published_one_is_refused(published):
     state = official_dinov2_state("", published[1])
     with pytest.raises(ValueError, match=r"1 that are no part of this network: blocks\.1\.attn\.q_norm\.weight"):
         find_dinov2(state | {"blocks.1.attn.q_norm.weight": np.zeros(4)})
-    broken = {name: array for name, array in state.items() if name != "blocks.2.mlp.fc1.bias"}
+    broken = {name: array for name, array in state.items() if name != "blocks.2.norm1.weight"}
     broken["blocks.0.attn.qkv.weight"] = np.zeros((23, 8))
-    with pytest.raises(ValueError, match=r"1 missing: blocks\.2\.mlp\.fc1\.bias; .*qkv\.weight \[23, 8\], expected"):
+    with pytest.raises(ValueError, match=r"1 missing: blocks\.2\.norm1\.weight; .*qkv\.weight \[23, 8\], expected"):
         find_dinov2(broken)
     giant = official_dinov2_state("", published[1]) | {"pos_embed": np.zeros((1, 1370, 1536))}
     with pytest.raises(ValueError, match=r"\(1536, 4, \d\), expected one of .*dinov2-large \(1024, 24, 0\)"):
