@@ -62,7 +62,11 @@ class ModelConfig:
     - the refiner's noise: none at inference | random (here from a fixed key)
     """
 
-    backbone: Literal["dinov2-s-derived", "dinov2-small", "dinov2-base", "dinov2-large"] = "dinov2-base"
+    backbone: Literal[
+        "dinov2-s-derived",
+        "dinov2-small", "dinov2-base", "dinov2-large",
+        "dinov2-small-reg", "dinov2-base-reg", "dinov2-large-reg",
+    ] = "dinov2-base"  # fmt: skip
     backbone_size: int = 518  # pixels; the source is resized to this before the backbone. A multiple of 14
     token_scale: float = 1.0  # the backbone's tokens are multiplied by it; brings their spread near one
     width: int = 256  # channels of F_local, F_global and the transformer's queries

@@ -16,6 +16,7 @@ COMMANDS = {
     "reconstruct": "a photo to an avatar file",
     "track": "a photo or a video to a motion file",
     "animate": "an avatar and a motion (or a driver video) to an mp4",
+    "convert": "weights that others published, and FLAME files, to files of ours",
     "train": "train a preset on clips; the same command again resumes",
     "doctor": "what is installed, which kernels load, which device, which weights",
     "assets": "list or get the weights and clips that are fetched on demand",

@@ -1,17 +1,18 @@
 """Loads a trained network with its head model and its frozen backbone."""
 
 import dataclasses
+import os
 from importlib import resources
 from pathlib import Path
 
-from omg_jax.assets.registry import asset_path
+from omg_jax.assets.registry import ASSETS, asset_path, environment_variable
 from omg_jax.avatar import Network
 from omg_jax.configs import load_preset
 from omg_jax.head.load import load_head
 from omg_jax.models.dinov2_weights import load_dinov2
 from omg_jax.models.omg import build_model
 from omg_jax.models.state import merge_model, split_shapes
-from omg_jax.models.weights import load_weights, read_weights_meta, weights_sha256
+from omg_jax.models.weights import fits_head, load_weights, read_weights_meta, stored_backbone, weights_sha256
 from omg_jax.tracking.landmark_head import check_trackable
 
 
@@ -28,14 +29,27 @@ def load_network(preset: str, weights: Path | None, head_spec: str, *, for_photo
     meta = read_weights_meta(path)
     if meta.preset != preset:
         raise ValueError(f"{path} is of preset {meta.preset}, expected {preset}: give --preset {meta.preset}")
-    if meta.head_sha256 != head.sha256:
+    if not fits_head(meta, head.name, head.sha256):
         raise ValueError(f"{path} was trained with head {meta.head_name}, expected {head_spec}: give it its own --head")
     config = dataclasses.replace(named, model=meta.model)
     graphdef, shapes, constants = split_shapes(lambda: build_model(config.model, head.model, seed=0))
     model = merge_model(graphdef, load_weights(path, shapes), constants)
     name = config.model.backbone
-    backbone = load_dinov2(name, asset_path(name)) if for_photos else None
+    backbone = load_dinov2(name, path if stored_backbone(path) else backbone_path(name)) if for_photos else None
     return Network(config, head, model, backbone, weights_sha256(path))
+
+
+def backbone_path(name: str) -> Path:
+    """The file of a frozen backbone: an asset, or the user's own, which OMG_ASSET_<NAME> gives; ValueError without."""
+    if name in ASSETS:
+        return asset_path(name)
+    variable = environment_variable(name)
+    if not os.environ.get(variable):
+        raise ValueError(
+            f"the backbone {name} is not fetched: get DINOv2's .pth or .safetensors file, run omg convert dinov2 FILE "
+            f"-o {name}.safetensors, and give the result's path in {variable}"
+        )
+    return Path(os.environ[variable])
 
 
 def shipped_weights(preset: str) -> Path:

@@ -8,6 +8,7 @@ from rich.progress import Progress, TaskID
 
 from omg_jax.assets.registry import asset_path
 from omg_jax.cli.console import console, note, progress_bar, readable, report
+from omg_jax.cli.network import backbone_path
 from omg_jax.config import Config
 from omg_jax.configs import load_preset, preset_names
 from omg_jax.data.clips import load_index
@@ -57,7 +58,7 @@ def prepare(config: Config) -> Job:
     if not config.train.data:
         raise ValueError("no clips to train on; give --train.data FOLDER with the folder that holds index.json")
     index = load_index(config.train.data)
-    backbone = load_dinov2(config.model.backbone, asset_path(config.model.backbone))
+    backbone = load_dinov2(config.model.backbone, backbone_path(config.model.backbone))
     return Job(
         config=config,
         index=index,

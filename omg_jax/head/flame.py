@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 
+from omg_jax.files import replacing
 from omg_jax.head.model import JOINT_PARENTS, NUM_JOINTS, NUM_POSE_FEATURES, HeadModel
 
 WORLD_UNITS_PER_METRE = 5.0
@@ -27,6 +28,25 @@ def load_flame(path: str | Path) -> HeadModel:
     Raises:
         ValueError: the file is missing or damaged, holds a class other than arrays, or its arrays are not FLAME's.
     """
+    return _to_model(read_flame(path))
+
+
+def convert_flame(source: str | Path, output: str | Path) -> None:
+    """Writes the arrays of a FLAME model file as an .npz of plain arrays, from which load_flame makes the same model.
+
+    Raises:
+        ValueError: the source is refused (see load_flame), or the output is not named .npz.
+    """
+    output = Path(output)
+    if output.suffix != ".npz":
+        raise ValueError(f"expected an output NAME.npz for a FLAME model, got {output}")
+    arrays = read_flame(source)
+    with replacing(output) as temporary:
+        np.savez(temporary, **arrays)
+
+
+def read_flame(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of a FLAME .pkl or .npz as they are stored (metres), by the names in FIELDS; raises as load_flame."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(
@@ -38,7 +58,7 @@ def load_flame(path: str | Path) -> HeadModel:
         raise ValueError(f"{path.name} is no FLAME model: it lacks {', '.join(missing)} (expected {', '.join(FIELDS)})")
     arrays = {name: _dense(fields[name]) for name in FIELDS}
     _check_shapes(path, arrays)
-    return _to_model(arrays)
+    return arrays
 
 
 def _read_npz(path: Path) -> dict:

@@ -1,4 +1,4 @@
-"""DINOv2: the frozen vision transformer that reads the source photo (ViT-S/B/L, patches of 14 pixels, no registers).
+"""DINOv2: the frozen vision transformer that reads the source photo (ViT-S/B/L, patches of 14 pixels).
 
 The weights are never trained here. They come from omg_jax.models.dinov2_weights, or are random in tests.
 """
@@ -29,17 +29,30 @@ class DinoConfig:
     position_offset: what the official code adds to the number of patches n before it divides by 37 to get the scale at
     which the position embedding is resampled. 0.1 reproduces the official plain models, 0.0 samples by size as the
     Hugging Face code does. Images of 37 x 37 patches use the embedding as it is, so there the two agree.
+    num_registers: tokens without a position that stand between the class token and the patches. Networks with registers
+    resample the position embedding by size, antialiased, in either code; position_offset is not theirs.
     """
 
     width: int
     depth: int = 12
     num_heads: int = 6
     position_offset: float = 0.1
+    num_registers: int = 0
 
 
+NUM_REGISTERS = 4  # of the published networks that have any
 DINOV2_SMALL = DinoConfig(width=384, depth=12, num_heads=6)
 DINOV2_BASE = DinoConfig(width=768, depth=12, num_heads=12)
 DINOV2_LARGE = DinoConfig(width=1024, depth=24, num_heads=16)
+CONFIGS = {
+    "dinov2-s-derived": DINOV2_SMALL,
+    "dinov2-small": DINOV2_SMALL,
+    "dinov2-base": DINOV2_BASE,
+    "dinov2-large": DINOV2_LARGE,
+    "dinov2-small-reg": dataclasses.replace(DINOV2_SMALL, num_registers=NUM_REGISTERS),
+    "dinov2-base-reg": dataclasses.replace(DINOV2_BASE, num_registers=NUM_REGISTERS),
+    "dinov2-large-reg": dataclasses.replace(DINOV2_LARGE, num_registers=NUM_REGISTERS),
+}
 
 
 class Attention(nnx.Module):
@@ -98,11 +111,13 @@ class DinoV2(nnx.Module):
         self.class_token = nnx.Param(normal(rngs.params(), (config.width,)))
         self.class_position = nnx.Param(normal(rngs.params(), (config.width,)))
         self.patch_positions = nnx.Param(normal(rngs.params(), (GRID_SIZE, GRID_SIZE, config.width)))
+        if config.num_registers:
+            self.register_tokens = nnx.Param(normal(rngs.params(), (config.num_registers, config.width)))
         self.blocks = nnx.List([Block(config, rngs, dtype) for _ in range(config.depth)])
         self.norm = nnx.LayerNorm(config.width, epsilon=_LAYER_NORM_EPSILON, dtype=dtype, rngs=rngs)
 
     def __call__(self, images: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b n d"], ...]:
-        """Tokens of the last four blocks, shallowest first, each through the final LayerNorm, without the class token.
+        """Patch tokens of the last four blocks, shallowest first, each through the final LayerNorm.
 
         Args:
             images: RGB in [0, 1], not yet normalised; height and width are multiples of 14.
@@ -124,19 +139,25 @@ class DinoV2(nnx.Module):
         for index, block in enumerate(self.blocks):
             tokens = block(tokens)
             if index >= self.config.depth - NUM_TAPS:
-                taps.append(self.norm(tokens)[:, 1:])
+                taps.append(self.norm(tokens)[:, 1 + self.config.num_registers :])
         return tuple(taps)
 
     def _embed(self, images: Float[Array, "b h w 3"]) -> Float[Array, "b n d"]:
-        """Class token and patch tokens with their positions added."""
+        """Class token, registers and patch tokens; class and patches with their positions added."""
         batch, height, width, _ = images.shape
         normalised = (images - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_STD)
         patches = self.patch_embedding(_flatten_patches(normalised))
         grid = (height // PATCH_SIZE, width // PATCH_SIZE)
-        positions = resample_positions(self.patch_positions[...], grid, self.config.position_offset)
+        if self.config.num_registers:
+            positions = resample_positions_antialiased(self.patch_positions[...], grid)
+        else:
+            positions = resample_positions(self.patch_positions[...], grid, self.config.position_offset)
         patches = patches + positions.reshape(1, -1, self.config.width).astype(self.dtype)
-        first = (self.class_token[...] + self.class_position[...]).astype(self.dtype)
-        return jnp.concatenate([jnp.broadcast_to(first, (batch, 1, self.config.width)), patches], axis=1)
+        first = (self.class_token[...] + self.class_position[...])[None]
+        if self.config.num_registers:
+            first = jnp.concatenate([first, self.register_tokens[...]])
+        first = jnp.broadcast_to(first.astype(self.dtype), (batch, *first.shape))
+        return jnp.concatenate([first, patches], axis=1)
 
 
 def _flatten_patches(images: Float[Array, "b h w 3"]) -> Float[Array, "b n k"]:
@@ -160,6 +181,19 @@ def resample_positions(
     rows, columns = (jnp.asarray(bicubic_matrix(size, n, size / (n + offset))) for n in grid)
     highest = jax.lax.Precision.HIGHEST
     return jnp.einsum("ri,cj,ijd->rcd", rows, columns, positions, precision=highest)
+
+
+def resample_positions_antialiased(
+    positions: Float[Array, "g g d"], grid: tuple[int, int]
+) -> Float[Array, "rows columns d"]:
+    """The position embedding for another number of patches, as networks with registers have it.
+
+    Where torch antialiases, its cubic kernel has a = -0.5 and is normalised at the borders, as jax.image's is.
+    """
+    size = positions.shape[0]
+    if grid == (size, size):
+        return positions
+    return jax.image.resize(positions, (*grid, positions.shape[-1]), "cubic", antialias=True)
 
 
 def bicubic_matrix(num_inputs: int, num_outputs: int, step: float) -> Float[np.ndarray, "outputs inputs"]:

@@ -15,7 +15,7 @@ from omg_jax.geometry.normals import vertex_normals
 from omg_jax.geometry.subdivision import build_subdivision, mesh_edges, subdivide_to_level
 from omg_jax.geometry.visibility import zbuffer
 from omg_jax.head.model import HeadModel, head_vertices
-from omg_jax.models.dinov2 import PATCH_SIZE
+from omg_jax.models.dinov2 import CONFIGS, PATCH_SIZE
 from omg_jax.models.embedding import harmonic_embedding
 from omg_jax.models.gaussian_heads import GaussianHeads, OffsetHead
 from omg_jax.models.pyramid import FEATURES_PER_TOKEN, FeaturePyramid
@@ -31,7 +31,6 @@ from omg_jax.splat.api import rasterize
 from omg_jax.types import Camera, Gaussians, HeadGaussians, HeadParams, PairBatch, PairOutput, RenderOutput
 
 TYPICAL_DISTANCE = 9.2  # world units from the camera to a portrait's head; only sets where the plane's scales start
-TOKEN_CHANNELS = {"dinov2-s-derived": 384, "dinov2-small": 384, "dinov2-base": 768, "dinov2-large": 1024}
 
 
 class Source(NamedTuple):
@@ -62,7 +61,7 @@ class OMG(nnx.Module):
             np.asarray(head.faces), head.template.shape[0], config.num_levels, config.subdivision
         )
         width, gaussians = config.width, config.gaussians
-        token_channels = TOKEN_CHANNELS[config.backbone]
+        token_channels = CONFIGS[config.backbone].width
         self.pyramid = FeaturePyramid(token_channels, config.pyramid_channels, width, rngs=rngs)
         self.transformer = GlobalTransformer(
             head.template.shape[0], token_channels, width, config.transformer, rngs=rngs

@@ -20,7 +20,7 @@ from omg_jax.head.load import Head
 from omg_jax.losses.perceptual import PerceptualParams
 from omg_jax.models.omg import build_model
 from omg_jax.models.state import split_model
-from omg_jax.models.weights import WeightsMeta, load_weights, read_weights_meta, save_weights
+from omg_jax.models.weights import WeightsMeta, fits_head, load_weights, read_weights_meta, save_weights
 from omg_jax.training.checkpoint import Checkpoints, Origin
 from omg_jax.training.curriculum import check_curriculum, level_at
 from omg_jax.training.parallel import Driver, any_process, make_driver, num_devices, part_of_process
@@ -200,7 +200,7 @@ def initial_weights(job: Job, like: dict) -> dict:
     """The params of ``train.init_weights``; ValueError where they are another network's or another head's."""
     path = Path(job.config.train.init_weights)
     meta = read_weights_meta(path)
-    if meta.head_sha256 != job.head.sha256:
+    if not fits_head(meta, job.head.name, job.head.sha256):
         raise ValueError(
             f"train.init_weights: {path} was trained with head {meta.head_name} ({meta.head_sha256[:12]}), expected "
             f"{job.head.name} ({job.head.sha256[:12]})"

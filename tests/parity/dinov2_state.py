@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def random_state(width: int, depth: int, seed: int) -> dict[str, np.ndarray]:
+def random_state(width: int, depth: int, seed: int, num_registers: int = 0) -> dict[str, np.ndarray]:
     """Arrays under Hugging Face's names in torch's layout, scaled so that every part of the network matters."""
     rng = np.random.default_rng(seed)
 
@@ -31,6 +31,8 @@ def random_state(width: int, depth: int, seed: int) -> dict[str, np.ndarray]:
             state[f"{block}.norm{k}.weight"] = 1.0 + normal(width)
             state[f"{block}.norm{k}.bias"] = normal(width)
             state[f"{block}.layer_scale{k}.lambda1"] = 1.0 + normal(width, std=0.3)
+    if num_registers:
+        state["embeddings.register_tokens"] = normal(1, num_registers, width, std=1.0)
     return state
 
 

@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse
 
 from omg_jax.head import load_flame, load_head
-from omg_jax.head.flame import WORLD_UNITS_PER_METRE
+from omg_jax.head.flame import FIELDS, WORLD_UNITS_PER_METRE, convert_flame
 from tests.parity.flame_file import flame_fields, write_flame_pickle
 from tests.tolerances import FLOAT32_ROUNDING
 
@@ -39,6 +39,15 @@ def test_pickle_and_npz_give_the_same_model(tmp_path, flame_pickle, fields):
     from_pickle, from_npz = load_flame(flame_pickle), load_flame(tmp_path / "flame.npz")
     for name, values in from_pickle._asdict().items():
         np.testing.assert_array_equal(values, getattr(from_npz, name), err_msg=name)
+
+
+def test_a_converted_file_gives_the_same_head(tmp_path, flame_pickle):
+    convert_flame(flame_pickle, tmp_path / "flame.npz")
+    assert load_head(f"flame:{tmp_path / 'flame.npz'}").sha256 == load_head(f"flame:{flame_pickle}").sha256
+    with np.load(tmp_path / "flame.npz", allow_pickle=False) as archive:
+        assert set(archive) == set(FIELDS)
+    with pytest.raises(ValueError, match=r"expected an output NAME\.npz"):
+        convert_flame(flame_pickle, tmp_path / "flame.pkl")
 
 
 def test_lengths_become_world_units_and_bases_are_split(flame_pickle, fields):

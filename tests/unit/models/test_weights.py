@@ -11,7 +11,17 @@ from safetensors.numpy import save_file
 
 from omg_jax.config import ModelConfig
 from omg_jax.models.state import split_model
-from omg_jax.models.weights import WeightsMeta, load_weights, read_weights_meta, save_weights, weights_sha256
+from omg_jax.models.weights import (
+    WeightsMeta,
+    fits_head,
+    load_backbone,
+    load_weights,
+    read_weights_meta,
+    save_backbone,
+    save_weights,
+    stored_backbone,
+    weights_sha256,
+)
 
 META = WeightsMeta(preset="small", model=ModelConfig(width=32), head_name="arkit", head_sha256="a" * 64, step=7)
 
@@ -35,6 +45,38 @@ def test_round_trip_restores_structure_and_values(tmp_path):
     assert jax.tree.structure(loaded) == jax.tree.structure(params(1))
     jax.tree.map(np.testing.assert_array_equal, loaded, params(0))
     assert read_weights_meta(path) == META
+
+
+def test_memory_in_another_order_is_written_by_index(tmp_path):
+    """A transposed array is a view; a writer that takes its memory as it lies would mix its numbers up."""
+    kernel = np.arange(12, dtype=np.float32).reshape(3, 4)
+    save_weights(tmp_path / "weights", {"kernel": kernel.T}, META)
+    np.testing.assert_array_equal(load_weights(tmp_path / "weights", like={"kernel": kernel.T})["kernel"], kernel.T)
+
+
+def test_a_file_may_hold_the_backbone_or_be_one(tmp_path):
+    for name in ("one", "two"):
+        save_weights(tmp_path / name, params(0), META, backbone=params(1))
+    save_weights(tmp_path / "without", params(0), META)
+    save_backbone(tmp_path / "alone", "dinov2-large", params(1))
+    loaded = load_weights(tmp_path / "one", like=params(2))
+    jax.tree.map(np.testing.assert_array_equal, loaded, params(0))
+    for name, backbone in (("one", "dinov2-base"), ("alone", "dinov2-large")):
+        assert stored_backbone(tmp_path / name) == backbone
+        loaded = load_backbone(tmp_path / name, like=params(2))
+        jax.tree.map(np.testing.assert_array_equal, loaded, params(1))
+    assert stored_backbone(tmp_path / "without") is None
+    assert weights_sha256(tmp_path / "one") == weights_sha256(tmp_path / "two")
+    with pytest.raises(ValueError, match="another network"):
+        load_backbone(tmp_path / "alone", like=params(2, width=5))
+
+
+def test_weights_fit_the_head_that_they_were_made_with():
+    assert fits_head(META, "arkit", "a" * 64)
+    assert not fits_head(META, "arkit", "b" * 64)
+    any_flame = META._replace(head_name="flame", head_sha256="")
+    assert fits_head(any_flame, "flame", "b" * 64)
+    assert not fits_head(any_flame, "arkit", "b" * 64)
 
 
 def test_half_precision_halves_the_file_and_loads_as_float32(tmp_path):
