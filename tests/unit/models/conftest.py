@@ -23,6 +23,10 @@ def head() -> HeadModel:
 
 @pytest.fixture(scope="session")
 def source(head) -> Source:
+    return noise_photo(head)
+
+
+def noise_photo(head: HeadModel) -> Source:
     """A frontal photo of noise, with a matte that covers its lower part."""
     size = TINY.image_size
     pose = np.diag([1.0, -1.0, -1.0, 1.0]).astype(np.float32)

@@ -77,7 +77,7 @@ def reconstruct(head, params, source):
         graphdef, _, constants = split_shapes(lambda: build_model(one_row(row), head, seed=0))
         own = params
         if row == "no_level_mlp":
-            own = params | {"subdivide": {"mlps": {}}}
+            own = {name: part for name, part in params.items() if name != "subdivide"}
         if not offsets:
             own = params | {"offset_head": jax.tree.map(jnp.zeros_like, params["offset_head"])}
         model, shown = merge_model(graphdef, own, constants), []

@@ -7,14 +7,13 @@ import pytest
 
 from omg_jax.avatar import most_opaque
 from omg_jax.configs import load_preset
-from omg_jax.geometry.camera import crop_camera
 from omg_jax.geometry.subdivision import subdivide
 from omg_jax.head.model import head_vertices
 from omg_jax.models.omg import build_model, mirrored_vertices, vertex_spacing
 from omg_jax.models.state import merge_model, split_model
 from omg_jax.types import Gaussians
-from tests.unit.models.conftest import as_pair
 from tests.tolerances import EXACT, FLOAT32_ROUNDING, HEAD_SYMMETRY, MIRRORED_BACK
+from tests.unit.models.conftest import as_pair
 
 CONFIG = load_preset("tiny").model
 SIZE = CONFIG.image_size
