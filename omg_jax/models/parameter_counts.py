@@ -5,8 +5,7 @@ from flax import nnx
 
 from omg_jax.config import ModelConfig
 from omg_jax.head.model import HeadModel
-from omg_jax.models.dinov2 import DinoV2
-from omg_jax.models.dinov2_weights import CONFIGS
+from omg_jax.models.dinov2 import CONFIGS, DinoV2
 from omg_jax.models.embedding import EMBEDDING_SIZE
 from omg_jax.models.omg import build_model
 from omg_jax.models.state import split_shapes

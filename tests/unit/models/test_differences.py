@@ -18,6 +18,7 @@ from omg_jax.models.sampling import release_visibility
 from omg_jax.models.shoulder import release_shoulder_mask
 from omg_jax.models.state import merge_model, split_shapes
 from omg_jax.types import Camera
+from tests.compile_fast import COMPILE_FAST
 from tests.tolerances import FLOAT32_ROUNDING
 from tests.unit.models.conftest import TINY
 
@@ -80,10 +81,14 @@ def reconstruct(head, params, source):
             own = {name: part for name, part in params.items() if name != "subdivide"}
         if not offsets:
             own = params | {"offset_head": jax.tree.map(jnp.zeros_like, params["offset_head"])}
-        model, shown = merge_model(graphdef, own, constants), []
-        look = model.visible_vertices
-        model.visible_vertices = lambda *arguments: shown.append(look(*arguments)) or shown[-1]
-        return model.build(source, (0, 1, 2)), shown  # not compiled: the rows share most of their operations
+
+        def run(params):
+            model, shown = merge_model(graphdef, params, constants), []
+            look = model.visible_vertices
+            model.visible_vertices = lambda *arguments: shown.append(look(*arguments)) or shown[-1]
+            return model.build(source, (0, 1, 2)), shown
+
+        return jax.jit(run, compiler_options=COMPILE_FAST)(own)
 
     return made
 

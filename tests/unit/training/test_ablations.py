@@ -13,6 +13,7 @@ from omg_jax.models.omg import build_model
 from omg_jax.models.state import split_shapes
 from omg_jax.training.state import init_state
 from omg_jax.training.step import Frozen, make_train_step
+from tests.compile_fast import COMPILE_FAST
 from tests.heads import made_up_head
 from tests.meshes import eyeball
 from tests.unit.models.conftest import as_pair, noise_photo
@@ -26,9 +27,6 @@ LACKS = {
     "ablation_no_occlusion_mask": set(),
     "ablation_loop": set(),
 }
-# Each runs once: most of the time goes into compiling.
-COMPILE_FAST = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-
 
 def tiny_ablation(name: str) -> Config:
     """The tiny preset without what the ablation leaves out."""
