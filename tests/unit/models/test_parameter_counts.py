@@ -64,9 +64,10 @@ def test_the_paper_adds_one_mlp_per_level(head, counts):
     assert paper == counts
 
 
-def test_shapes_are_the_paper_s(head):
+@pytest.mark.parametrize("config", [PAPER, RELEASE], ids=["paper", "release"])
+def test_shapes_are_the_paper_s(head, config):
     """Traced, not run."""
-    graphdef, shapes, constants = split_shapes(lambda: build_model(PAPER, head, seed=0))
+    graphdef, shapes, constants = split_shapes(lambda: build_model(config, head, seed=0))
     tokens = tuple(jnp.zeros((1, 37 * 37, DINOV2_BASE.width)) for _ in range(NUM_TAPS))
     camera = Camera(jnp.eye(4)[None], portrait_intrinsics((512, 512))[None])
     source = Source(jnp.zeros((1, 512, 512, 3)), jnp.zeros((1, 512, 512)), tokens, zero_params(head, (1,)), camera)
