@@ -87,12 +87,29 @@ def rasterizer() -> str:
     return f"**Rasterizer**, {result['simd_level']}. {source(result)}\n\n{table(columns, rows)}\n"
 
 
+def paper_size() -> str:
+    """Seconds of the paper preset by stage."""
+    result = load("paper_size")
+    if result is None:
+        return ""
+    whole, stages = {"photo to avatar, three levels": result["reconstruction"]}, result["stages_alone"]
+    frames = {f"a frame, {name}": row for name, row in result["frames"].items()}
+    timed = {**whole, **{f"of it, {name}": row for name, row in stages.items()}, **frames}
+    rows = [[name, f"{row['seconds']:.2f}", f"{row['cpu_seconds']:.2f}"] for name, row in timed.items()]
+    trained = sum(count for name, count in result["parameters"].items() if name != "backbone")
+    sizes = f"{trained / 1e6:.1f} M parameters and a frozen backbone of {result['parameters']['backbone'] / 1e6:.1f} M"
+    memory = f"at most {result['memory']['peak_gigabytes']:.1f} GB of memory"
+    heading = f"**The paper preset**, full size with random weights: {sizes}, {memory}, two CPU cores."
+    return f"{heading} {source(result)}\n\n{table(['', 'seconds', 'CPU seconds'], rows)}\n"
+
+
 def main() -> None:
     sections = [
         levels(),
         reenactment("small_synthetic", "Held-out synthetic identities.", "vgg"),
         reenactment("small_carphone", "A real clip (carphone), first frame as the photo.", "alex"),
         tracking(),
+        paper_size(),
         rasterizer(),
     ]
     before, _, rest = README.read_text().partition(BEGIN)

@@ -47,20 +47,39 @@ class UNetConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class ModelConfig:
-    """One OMG-Avatar model. Defaults: the paper's; ``compat="release"`` reproduces the authors' released choices.
+class PartsConfig:
+    """Parts of the method that the paper's Table 4 and Section 4.5 leave out one at a time."""
 
-    Where paper | release differ; ``compat`` switches all of it:
+    global_features: bool = True  # False: no transformer; F_h is F_local alone, and vertices have no offsets
+    local_features: bool = True  # False: nothing is sampled from F_local; F_h is F_global alone
+    occlusion_mask: bool = True  # False: every vertex samples the photo, hidden or not (M of Eq. 6 is one)
+    shoulder: bool = True  # False: no Gaussians beside those on the head mesh
+    refiner: bool = True  # False: the splatted colour is the picture
 
-    - MLP between levels (Eq. 3): residual, 256-256-256, ReLU, one per level, last layer zero at the start | none
-    - visibility (Eq. 5): view depth against the z-buffer, with a tolerance | two differently normalised depths
-    - shoulder mask: matte minus the head, bottom quarter of the picture | everything but the near half of the head
-    - quaternions on the head: normalised one by one | normalised along the vertex axis
-    - sigmoid of the plane's colours: on the first three channels | on the first three columns of the picture
-    - vertex offsets (Eqs. 1-2): on source and target mesh | on the target mesh only
-    - feature sampling: at pixel centres | half a pixel off
-    - the refiner's noise: none at inference | random (here from a fixed key)
+
+@dataclasses.dataclass(frozen=True)
+class Differences:
+    """Where the authors' release differs from the paper: False follows the paper, True the release (paper | release).
+
+    ``ModelConfig.compat`` switches all of them together.
     """
+
+    no_level_mlp: bool = False  # MLP between levels (Eq. 3): residual, ReLU, one per level, last layer zero | none
+    normalised_depths: bool = False  # visibility (Eq. 5): view depth and a tolerance | two depths, scaled differently
+    near_half_mask: bool = False  # shoulder mask: matte's bottom quarter, no head | all but the near half of the head
+    vertex_axis_quats: bool = False  # quaternions on the head: normalised one by one | along the vertex axis
+    column_sigmoid: bool = False  # sigmoid of the plane's colours: first three channels | first three image columns
+    target_offsets_only: bool = False  # vertex offsets (Eqs. 1-2): on source and target mesh | on the target mesh
+    half_pixel_shift: bool = False  # F_local's pixels, sampled and lifted to the plane: at centres | half a pixel off
+    refiner_noise: bool = False  # noise in the StyleUNet at inference: none | random (here from a fixed key)
+
+
+RELEASE = Differences(*[True] * len(dataclasses.fields(Differences)))
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """One OMG-Avatar model. Defaults: the paper's; ``compat="release"`` reproduces the authors' released choices."""
 
     backbone: Literal[
         "dinov2-s-derived",
@@ -79,7 +98,13 @@ class ModelConfig:
     subdivision: Literal["midpoint", "loop"] = "midpoint"
     visibility_tolerance: float = 0.02  # world units; Eq. 5
     image_size: int = 512  # pixels, square
-    compat: Literal["paper", "release"] = "paper"
+    compat: Literal["paper", "release"] = "paper"  # see Differences
+    parts: PartsConfig = PartsConfig()
+
+    @property
+    def differences(self) -> Differences:
+        """What compat stands for."""
+        return RELEASE if self.compat == "release" else Differences()
 
 
 @dataclasses.dataclass(frozen=True)

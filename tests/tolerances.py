@@ -24,6 +24,9 @@ SHARE_OF_SURE_PIXELS = 0.95  # what must remain when those are left out
 # The z-buffer knows a surface at pixel centres only: a vertex and its pixel may disagree at silhouettes and on slopes.
 VISIBILITY_AGREEMENT = 0.98
 DINOV2_PARITY = dict(rtol=0, atol=1e-4)  # tokens of unit variance after twelve float32 blocks, against float64
+TRANSFORMER_PARITY = dict(rtol=0, atol=2e-5)  # features of unit variance after two float32 decoder layers
+RESIZE_PARITY = dict(rtol=0, atol=5e-5)  # sample positions up to 518 in float32 (3e-5), between values in [0, 1]
+PYRAMID_PARITY = dict(rtol=1e-5, atol=1e-5)  # a dozen float32 convolutions in a row, against float64
 SSIM_PARITY = dict(rtol=0, atol=1e-6)  # float32 variances, which are small differences of squares, against float64
 LPIPS_PARITY = dict(rtol=1e-5, atol=1e-7)  # float32 against float32, sums over 13 layers in another order
 

@@ -19,9 +19,25 @@ START_GATE_LOGIT = 2.0
 SPACING_TO_SIGMA = 0.6  # neighbouring Gaussians at 0.6 spacings' standard deviation overlap without gaps or blur
 
 
-def unit_quaternions(x: Float[Array, "*b n 4"], axis: int = -1) -> Float[Array, "*b n 4"]:
-    """x over its length along an axis (the release normalises along the vertices: config.ModelConfig's table)."""
-    return x / jnp.sqrt(jnp.sum(x**2, axis=axis, keepdims=True) + 1e-12)
+def unit_quaternions(x: Float[Array, "*b n 4"]) -> Float[Array, "*b n 4"]:
+    """x over its length."""
+    return x / jnp.sqrt(jnp.sum(x**2, axis=-1, keepdims=True) + 1e-12)
+
+
+def release_quaternions(x: Float[Array, "*b n 4"]) -> Float[Array, "*b n 4"]:
+    """The rotations that the release makes of x (config.Differences), as unit quaternions.
+
+    It normalises along the vertices, so that a quaternion (r, v) is as short as vertices are many, and its rasterizer
+    puts that into the matrix I + 2r[v] + 2[v]^2 as it is ([v]: the cross product with v). For a unit quaternion this is
+    a rotation, for a short one nearly the identity. Ours is the nearest rotation, about v by atan2(2r|v|, 1 - 2|v|^2);
+    what is left is a shrinking across v by some 2|v|^2, a thousandth on the paper's level 0.
+    """
+    x = x / jnp.sqrt(jnp.sum(x**2, axis=-2, keepdims=True) + 1e-12)
+    r, v = x[..., :1], x[..., 1:]
+    square = jnp.sum(v**2, axis=-1, keepdims=True)
+    cosine = 1.0 - 2.0 * square
+    length = jnp.sqrt(cosine**2 + 4.0 * r**2 * square + 1e-12)
+    return unit_quaternions(jnp.concatenate([length + cosine, 2.0 * r * v], axis=-1))
 
 
 def scale_logit(spacing: float | Float[Array, "*n"], max_scale: float) -> Float[Array, "*n"]:
@@ -65,13 +81,20 @@ class GaussianHeads(nnx.Module):
     """
 
     def __init__(
-        self, width: int, spacing: list[Float[Array, " n"]], config: GaussianConfig, compat: str, *, rngs: nnx.Rngs
+        self,
+        width: int,
+        spacing: list[Float[Array, " n"]],
+        config: GaussianConfig,
+        *,
+        vertex_axis_quats: bool,
+        rngs: nnx.Rngs,
     ):
+        """vertex_axis_quats: see config.Differences."""
         inputs = width + EMBEDDING_SIZE + (SKIP_SIZE if config.colour_skip else 0)
         num_heads = len(spacing) if config.heads_per_level else 1
         self.segments = nnx.List([SegmentHeads(inputs, config, rngs=rngs) for _ in range(num_heads)])
         self.num_vertices, self.config = tuple(len(level) for level in spacing), config
-        self.quaternion_axis = -2 if compat == "release" else -1
+        self.rotations = release_quaternions if vertex_axis_quats else unit_quaternions
         self.start_scale = nnx.List([])
         if config.opaque_start:
             self.start_scale = nnx.List([Constant(scale_logit(level, config.max_scale)) for level in spacing])
@@ -110,7 +133,7 @@ class GaussianHeads(nnx.Module):
             colour = blend_photo(colour, skip[..., VIEW_SIZE : VIEW_SIZE + 4], gates[..., 1:])
             colour = blend_photo(colour, skip[..., :4], gates[..., :1])
         return HeadGaussians(
-            quats=unit_quaternions(rotation, self.quaternion_axis),
+            quats=self.rotations(rotation),
             scales=self.config.max_scale * nnx.sigmoid(scale + start_scale),
             opacities=nnx.sigmoid(opacity)[..., 0],
             features=jnp.concatenate([colour, features[..., 3:]], axis=-1),

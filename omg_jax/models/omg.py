@@ -21,7 +21,7 @@ from omg_jax.models.gaussian_heads import GaussianHeads, OffsetHead
 from omg_jax.models.pyramid import FEATURES_PER_TOKEN, FeaturePyramid
 from omg_jax.models.resize import resize_image
 from omg_jax.models.sampling import VisibilityFusion, sample_bilinear
-from omg_jax.models.shoulder import PlaneHead, shoulder_mask
+from omg_jax.models.shoulder import PlaneHead, release_shoulder_mask, shoulder_mask
 from omg_jax.models.state import Constant
 from omg_jax.models.style_unet import StyleUNet
 from omg_jax.models.subdivide import HierarchicalSubdivision
@@ -60,54 +60,53 @@ class OMG(nnx.Module):
         subdivision = build_subdivision(
             np.asarray(head.faces), head.template.shape[0], config.num_levels, config.subdivision
         )
-        width, gaussians = config.width, config.gaussians
+        width, gaussians, parts, differences = config.width, config.gaussians, config.parts, config.differences
         token_channels = CONFIGS[config.backbone].width
-        self.pyramid = FeaturePyramid(token_channels, config.pyramid_channels, width, rngs=rngs)
-        self.transformer = GlobalTransformer(
-            head.template.shape[0], token_channels, width, config.transformer, rngs=rngs
-        )
+        if parts.local_features or parts.shoulder:
+            self.pyramid = FeaturePyramid(token_channels, config.pyramid_channels, width, rngs=rngs)
+        if parts.global_features:
+            self.transformer = GlobalTransformer(
+                head.template.shape[0], token_channels, width, config.transformer, rngs=rngs
+            )
+            self.offset_head = OffsetHead(width, gaussians, rngs=rngs)
         self.subdivide = HierarchicalSubdivision(
-            subdivision, width, with_mlp=config.compat == "paper", rngs=rngs
+            subdivision, width, with_mlp=parts.global_features and not differences.no_level_mlp, rngs=rngs
         )
         if gaussians.colour_skip:
             with jax.ensure_compile_time_eval():
                 template = jnp.asarray(head.template)
                 levels = [subdivide_to_level(subdivision, template, k) for k in range(config.num_levels + 1)]
             self.mirrored = nnx.List([Constant(jnp.asarray(mirrored_vertices(np.asarray(v)))) for v in levels])
-        self.fusion = VisibilityFusion(config.image_size, config.visibility_tolerance, config.compat)
-        self.offset_head = OffsetHead(width, gaussians, rngs=rngs)
+        self.fusion = VisibilityFusion(config.image_size, config.visibility_tolerance, differences)
         spacing = jnp.asarray(vertex_spacing(np.asarray(head.template), np.asarray(head.faces)))[:, None]
         self.gaussian_heads = GaussianHeads(
             width,
             [self.subdivide.positions(spacing, k)[:, 0] / 2**k for k in range(config.num_levels + 1)],
             gaussians,
-            config.compat,
+            vertex_axis_quats=differences.vertex_axis_quats,
             rngs=rngs,
         )
         self.plane_size = FEATURES_PER_TOKEN * (config.backbone_size // PATCH_SIZE) * config.plane.upsample
-        self.plane_head = PlaneHead(
-            width,
-            config.plane,
-            gaussians,
-            2.0 * TYPICAL_DISTANCE / (12.0 * self.plane_size),
-            config.image_size,
-            config.compat,
-            rngs=rngs,
-        )
-        if config.refiner is None:
+        if parts.shoulder:
+            spacing = 2.0 * TYPICAL_DISTANCE / (12.0 * self.plane_size)
+            self.plane_head = PlaneHead(
+                width, config.plane, gaussians, spacing, config.image_size, differences, rngs=rngs
+            )
+        if parts.refiner and config.refiner is None:
             self.refiner = StyleUNet(gaussians.num_channels, rngs=rngs)
-        else:
+        elif parts.refiner:
             self.refiner = UNetRefiner(gaussians.num_channels, config.refiner, rngs=rngs)
 
     def build(self, source: Source, lods: tuple[int, ...]) -> Reconstruction:
         """The photo's Gaussians at these levels of detail (Eqs. 1-11)."""
-        head, faces = self.head.get_value(), self.head.get_value().faces
+        head, faces, parts = self.head.get_value(), self.head.get_value().faces, self.config.parts
         direction = harmonic_embedding(camera_forward(source.camera))
         tokens = jax.tree.map(lambda tap: self.config.token_scale * tap, source.tokens)
-        local_map = self.pyramid(tokens, source.image)
-        global_features = self.transformer(tokens[-1])
-        offsets = self.offset_head(global_features, direction)
-        posed = head_vertices(head, source.params, offsets if self.config.compat == "paper" else None)
+        if parts.local_features or parts.shoulder:
+            local_map = self.pyramid(tokens, source.image)
+        global_features, offsets = self.global_branch(tokens[-1], direction)
+        moved = not self.config.differences.target_offsets_only
+        posed = head_vertices(head, source.params, offsets if moved else None)
         # No gradient: the normals only tell the skip how obliquely it looks, and those of tiny faces turn violently.
         normals = vertex_normals(jax.lax.stop_gradient(posed), faces)
         features = self.subdivide.features(global_features)
@@ -115,32 +114,50 @@ class OMG(nnx.Module):
         for lod in lods:
             vertices = self.subdivide.positions(posed, lod)
             visibility = self.visible_vertices(vertices, posed, lod, source.camera)
-            fused = self.fusion(features[lod], local_map, vertices, visibility, source.camera)
+            fused = features[lod]
+            if parts.local_features:
+                fused = self.fusion(fused, local_map, vertices, visibility, source.camera)
             skip = None
             if self.config.gaussians.colour_skip:
                 own = photo_at_vertices(source, vertices, self.subdivide.positions(normals, lod), visibility)
                 mirror_image = jax.lax.stop_gradient(own)[:, self.mirrored[lod][...]]
                 skip = jnp.concatenate([own, mirror_image], axis=-1)
             levels[lod] = self.gaussian_heads(fused, direction, skip, lod)
+        if not parts.shoulder:
+            return Reconstruction(levels, no_gaussians(len(offsets), self.config.gaussians.num_channels), offsets)
         mask = self.plane_mask(source, posed)
         plane = self.plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
         return Reconstruction(levels, plane, offsets)
+
+    def global_branch(
+        self, tokens: Float[Array, "b t d"], direction: Float[Array, "b 27"]
+    ) -> tuple[Float[Array, "b v c"], Float[Array, "b v 3"]]:
+        """F_global of level 0, and the vertex offsets that come from it (Eq. 1)."""
+        if not self.config.parts.global_features:
+            batch, num_vertices = len(tokens), self.head.get_value().template.shape[0]
+            return jnp.zeros((batch, num_vertices, self.config.width)), jnp.zeros((batch, num_vertices, 3))
+        features = self.transformer(tokens)
+        return features, self.offset_head(features, direction)
 
     def visible_vertices(
         self, vertices: Float[Array, "b n 3"], posed: Float[Array, "b v 3"], lod: int, camera: Camera
     ) -> Bool[Array, "b n"]:
         """Which vertices of a level the photo shows (Eq. 5); posed: those of level 0, in the same pose."""
+        if not self.config.parts.occlusion_mask:
+            return jnp.ones(vertices.shape[:2], bool)
         if self.config.subdivision == "midpoint":  # all levels share the surface of level 0, which has fewer faces
             return self.fusion.visibility(vertices, posed, self.head.get_value().faces, camera)
         return self.fusion.visibility(vertices, vertices, self.subdivide.subdivision.faces[lod], camera)
 
     def plane_mask(self, source: Source, posed: Float[Array, "b v 3"]) -> Float[Array, "b p p"]:
         """Where plane Gaussians may stand."""
-        size = (self.plane_size, self.plane_size)
-        camera = scale_camera(source.camera, self.plane_size / self.config.image_size)
-        depth, _ = zbuffer(jax.lax.stop_gradient(posed), self.head.get_value().faces, camera, size)
+        size, posed, faces = (self.plane_size,) * 2, jax.lax.stop_gradient(posed), self.head.get_value().faces
+        if self.config.differences.near_half_mask:
+            depth, _ = zbuffer(posed, faces, source.camera, (self.config.image_size,) * 2)
+            return resize_image(release_shoulder_mask(depth)[..., None], size)[..., 0]
+        depth, _ = zbuffer(posed, faces, scale_camera(source.camera, self.plane_size / self.config.image_size), size)
         matte = resize_image(source.matte[..., None], size)[..., 0]
-        return shoulder_mask(matte, depth, self.config.plane.region, self.config.compat)
+        return shoulder_mask(matte, depth, self.config.plane.region)
 
     def pose(
         self, reconstruction: Reconstruction, shape_params: Float[Array, "b s"], params: HeadParams, lod: int
@@ -161,7 +178,9 @@ class OMG(nnx.Module):
 
     def refine(self, features: Float[Array, "b h w c"]) -> Float[Array, "b h w 3"]:
         """The refiner's picture. The release adds random noise: here the same in every frame, against flicker."""
-        if self.config.compat == "release" and self.config.refiner is None:
+        if not self.config.parts.refiner:
+            return features[..., :3]
+        if self.config.differences.refiner_noise and self.config.refiner is None:
             return self.refiner(features, jax.random.key(0))
         return self.refiner(features)
 
@@ -174,6 +193,11 @@ class OMG(nnx.Module):
         gaussians = self.pose(reconstruction, batch.source_params.shape_params, batch.target_params, lod)
         coarse, refined, output = self.render(gaussians, batch.target_camera, batch.target_image.shape[1:3])
         return PairOutput(coarse, refined, output.alpha, output.depth, reconstruction.vertex_offsets)
+
+
+def no_gaussians(batch: int, num_channels: int) -> Gaussians:
+    """A batch of zero Gaussians."""
+    return Gaussians(*(jnp.zeros((batch, 0, *tail)) for tail in ((3,), (4,), (3,), (), (num_channels,))))
 
 
 def build_model(config: ModelConfig, head: HeadModel, seed: int) -> OMG:

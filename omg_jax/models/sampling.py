@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
+from omg_jax.config import Differences
 from omg_jax.geometry.camera import scale_camera, world_to_pixels
 from omg_jax.geometry.visibility import vertex_visibility, zbuffer
 from omg_jax.types import Camera
@@ -39,7 +40,7 @@ def release_visibility(
     camera: Camera,
     image_size: tuple[int, int],
 ) -> Bool[Array, "b n"]:
-    """The authors' released rule (config.ModelConfig's table): two differently normalised depths are compared.
+    """The authors' released rule (config.Differences): two differently normalised depths are compared.
 
     The z-buffer is scaled to [0, 1] over the picture (the background takes its maximum), the vertices' NDC depth to
     [0, 1] over all vertices; a vertex is visible where the second is smaller.
@@ -63,8 +64,8 @@ def release_visibility(
 class VisibilityFusion(nnx.Module):
     """F_h = F_global + F_local * M: local features reach only the vertices that the photo shows (Eqs. 5 and 6)."""
 
-    def __init__(self, image_size: int, tolerance: float, compat: str):
-        self.image_size, self.tolerance, self.compat = (image_size, image_size), tolerance, compat
+    def __init__(self, image_size: int, tolerance: float, differences: Differences):
+        self.image_size, self.tolerance, self.differences = (image_size, image_size), tolerance, differences
 
     def __call__(
         self,
@@ -77,8 +78,8 @@ class VisibilityFusion(nnx.Module):
         """vertices: of the source pose, at the level of global_features; camera: the photo's."""
         factor = local_map.shape[1] / self.image_size[0]
         pixels, _ = world_to_pixels(scale_camera(camera, factor), vertices)
-        if self.compat == "release":
-            pixels = pixels + 0.5  # the release reads a map's pixel i at coordinate i, half a pixel off
+        if self.differences.half_pixel_shift:
+            pixels = pixels + 0.5  # the release reads a map's pixel i at coordinate i
         return global_features + sample_bilinear(local_map, pixels) * visibility[..., None]
 
     def visibility(
@@ -90,7 +91,7 @@ class VisibilityFusion(nnx.Module):
     ) -> Bool[Array, "b n"]:
         """Which vertices the photo shows (Eq. 5); occluder is the mesh that hides them, with its faces."""
         arguments = jax.lax.stop_gradient((vertices, occluder))
-        if self.compat == "release":
+        if self.differences.normalised_depths:
             return release_visibility(*arguments, faces, camera, self.image_size)
         return vertex_visibility(
             arguments[0], faces, camera, self.image_size, self.tolerance, occluder_vertices=arguments[1]

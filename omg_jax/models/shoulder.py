@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from omg_jax.config import GaussianConfig, PlaneConfig
+from omg_jax.config import Differences, GaussianConfig, PlaneConfig
 from omg_jax.geometry.camera import camera_centre, camera_forward, focal_and_centre
 from omg_jax.models.embedding import EMBEDDING_SIZE
 from omg_jax.models.gaussian_heads import (
@@ -23,14 +23,15 @@ START_DEPTH_LOGIT = -3.0
 
 
 def plane_points(
-    camera: Camera, image_size: int, size: int, compat: str
+    camera: Camera, image_size: int, size: int, *, aligned_corners: bool
 ) -> tuple[Float[Array, "b p 3"], Float[Array, "b p 3"]]:
     """(points, rays): size x size points, row-major, on the plane that faces the camera and holds the world's origin.
 
     A ray is the world vector from the camera to its point, over the point's camera depth, so that adding t rays adds
-    t to the depth and leaves the pixel. Points lie at pixel centres; the release puts them on an aligned-corner grid.
+    t to the depth and leaves the pixel. Points lie at pixel centres, or, with aligned corners, on a grid whose outer
+    points are the picture's corners.
     """
-    if compat == "release":
+    if aligned_corners:
         steps = jnp.linspace(0.0, float(image_size), size)
     else:
         steps = (jnp.arange(size) + 0.5) * (image_size / size)
@@ -45,23 +46,25 @@ def plane_points(
 
 
 def shoulder_mask(
-    matte: Float[Array, "b p p"], head_depth: Float[Array, "b p p"], region: str, compat: str
+    matte: Float[Array, "b p p"], head_depth: Float[Array, "b p p"], region: str
 ) -> Float[Array, "b p p"]:
     """Where plane Gaussians may stand: the matte's bottom quarter, or all of it, outside the head mesh.
 
-    head_depth is the z-buffer of the source head, infinite outside. The release's rule (config.ModelConfig's table) is
-    everything but the near half of the head.
+    head_depth is the z-buffer of the source head, infinite outside.
     """
-    covered = jnp.isfinite(head_depth)
-    if compat == "release":
-        low = jnp.min(jnp.where(covered, head_depth, jnp.inf), axis=(1, 2), keepdims=True)
-        high = jnp.max(jnp.where(covered, head_depth, -jnp.inf), axis=(1, 2), keepdims=True)
-        return 1.0 - (covered & (head_depth - low < 0.5 * (high - low)))
-    mask = jnp.where(covered, 0.0, matte)
+    mask = jnp.where(jnp.isfinite(head_depth), 0.0, matte)
     if region == "matte":
         return mask
     row = jnp.arange(matte.shape[1])[:, None]
     return jnp.where(row >= (1.0 - MASK_BOTTOM_SHARE) * matte.shape[1], mask, 0.0)
+
+
+def release_shoulder_mask(head_depth: Float[Array, "b h w"]) -> Float[Array, "b h w"]:
+    """The authors' released rule (config.Differences): everything but the near half of the head."""
+    covered = jnp.isfinite(head_depth)
+    low = jnp.min(jnp.where(covered, head_depth, jnp.inf), axis=(1, 2), keepdims=True)
+    high = jnp.max(jnp.where(covered, head_depth, -jnp.inf), axis=(1, 2), keepdims=True)
+    return 1.0 - (covered & (head_depth - low < 0.5 * (high - low)))
 
 
 class PlaneHead(nnx.Module):
@@ -74,11 +77,11 @@ class PlaneHead(nnx.Module):
         gaussians: GaussianConfig,
         spacing: float,
         image_size: int,
-        compat: str,
+        differences: Differences,
         *,
         rngs: nnx.Rngs,
     ):
-        self.plane, self.gaussians, self.image_size, self.compat = plane, gaussians, image_size, compat
+        self.plane, self.gaussians, self.image_size, self.differences = plane, gaussians, image_size, differences
         inputs = (width + EMBEDDING_SIZE, *[plane.hidden] * (plane.num_hidden - 1))
         self.hidden = nnx.List([nnx.Conv(i, plane.hidden, (3, 3), rngs=rngs) for i in inputs])
         skip = gaussians.colour_skip
@@ -109,19 +112,15 @@ class PlaneHead(nnx.Module):
         """All p*p plane Gaussians; where mask is zero so is the opacity."""
         raw, photo = self.raw_attributes(local_map, direction, image, matte)
         c, batch, size = self.gaussians.num_channels, raw.shape[0], raw.shape[1]
-        columns = nnx.sigmoid(raw[:, :, :3, :c]) if self.compat == "release" else None
+        axis = 2 if self.differences.column_sigmoid else 3
+        first, rest = jnp.split(raw[..., :c], [3], axis=axis)
+        features = jnp.concatenate([nnx.sigmoid(first), rest], axis=axis).reshape(batch, size * size, c)
         raw = raw.reshape(batch, size * size, -1)
-        features = raw[..., :c]
-        if self.compat == "release":  # the sigmoid reaches the first three image columns
-            grid = features.reshape(batch, size, size, c)
-            features = grid.at[:, :, :3].set(columns).reshape(features.shape)
-        else:
-            features = jnp.concatenate([nnx.sigmoid(features[..., :3]), features[..., 3:]], axis=-1)
         if self.gaussians.colour_skip:
             photo = photo.reshape(batch, size * size, 4)
             colour = blend_photo(features[..., :3], photo, nnx.sigmoid(raw[..., c + 9 :]))
             features = jnp.concatenate([colour, features[..., 3:]], axis=-1)
-        points, rays = plane_points(camera, self.image_size, size, self.compat)
+        points, rays = plane_points(camera, self.image_size, size, aligned_corners=self.differences.half_pixel_shift)
         along = rays if self.plane.along_ray else camera_forward(camera)[:, None, :]
         return Gaussians(
             means=points + nnx.sigmoid(raw[..., c + 8 : c + 9]) * along,

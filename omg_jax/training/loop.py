@@ -160,7 +160,7 @@ def check_job(job: Job) -> None:
 def check_window(config: Config) -> None:
     """Raises ValueError where the refiner or the perceptual term cannot work on the target's window."""
     window, refiner, crop = config.train.window, config.model.refiner, config.train.losses.perceptual_size
-    if refiner is None and window != config.model.image_size:
+    if config.model.parts.refiner and refiner is None and window != config.model.image_size:
         raise ValueError(
             f"the paper's refiner works on whole pictures of {config.model.image_size} pixels, got a target window of "
             f"{window}; set --train.window {config.model.image_size}"

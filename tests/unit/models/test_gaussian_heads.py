@@ -22,7 +22,7 @@ def view(colour: tuple, state: tuple) -> list[float]:
 def colours(skip: list[float], gate_logits: tuple[float, float]) -> np.ndarray:
     """The colour of one vertex under heads whose own prediction is grey and whose gates are fixed."""
     config = GaussianConfig(num_channels=3, hidden=4, opaque_start=True, colour_skip=True)
-    heads = GaussianHeads(8, [jnp.full(1, 0.02)], config, "paper", rngs=nnx.Rngs(0))
+    heads = GaussianHeads(8, [jnp.full(1, 0.02)], config, vertex_axis_quats=False, rngs=nnx.Rngs(0))
     for last in heads.segments[0].last:
         last.kernel[...] = jnp.zeros_like(last.kernel[...])
     heads.segments[0].last[4].bias[...] = jnp.array(gate_logits)

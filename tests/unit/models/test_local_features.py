@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from omg_jax.config import Differences
 from omg_jax.geometry.camera import camera_forward, portrait_intrinsics, world_to_pixels
 from omg_jax.models.embedding import harmonic_embedding
 from omg_jax.models.resize import resize_aligned
@@ -36,7 +37,7 @@ def test_hidden_vertices_keep_only_global_features():
     vertices = jnp.array([[[0.0, 0.0, 0.0], [0.1, 0.1, 0.0]]])
     features = jnp.ones((1, 2, 4))
     local_map = jnp.full((1, 32, 32, 4), 3.0)
-    fusion = VisibilityFusion(64, 0.02, "paper")
+    fusion = VisibilityFusion(64, 0.02, Differences())
     fused = fusion(features, local_map, vertices, jnp.array([[True, False]]), camera)
     np.testing.assert_allclose(fused[0], [[4.0] * 4, [1.0] * 4], **FLOAT32_ROUNDING)
 
@@ -46,8 +47,10 @@ def test_release_samples_half_a_pixel_off():
     ramp = jnp.broadcast_to(jnp.arange(32.0)[None, None, :, None], (1, 32, 32, 1))
     vertices, visible = jnp.array([[[0.0, 0.0, 0.0]]]), jnp.array([[True]])
     values = [
-        VisibilityFusion(64, 0.02, compat)(jnp.zeros((1, 1, 1)), ramp, vertices, visible, camera)
-        for compat in ("paper", "release")
+        VisibilityFusion(64, 0.02, Differences(half_pixel_shift=shift))(
+            jnp.zeros((1, 1, 1)), ramp, vertices, visible, camera
+        )
+        for shift in (False, True)
     ]
     np.testing.assert_allclose(values[1] - values[0], 0.5, **FLOAT32_ROUNDING)
 
@@ -70,7 +73,7 @@ def test_plane_points_project_to_their_pixels_and_hold_the_origin():
     turn = np.eye(4, dtype=np.float32)
     turn[:3, :3] = [[np.cos(0.4), 0, np.sin(0.4)], [0, 1, 0], [-np.sin(0.4), 0, np.cos(0.4)]]
     camera = camera._replace(world_to_camera=camera.world_to_camera @ turn)
-    points, rays = plane_points(camera, 64, 16, "paper")
+    points, rays = plane_points(camera, 64, 16, aligned_corners=False)
     for along in (0.0, 0.7):
         pixels, _ = world_to_pixels(camera, points + along * rays)
         steps = (np.arange(16) + 0.5) * 4
@@ -82,9 +85,9 @@ def test_plane_points_project_to_their_pixels_and_hold_the_origin():
 def test_shoulder_mask_regions():
     depth = jnp.full((1, 8, 8), jnp.inf).at[0, 2:7, 2:6].set(9.0)
     matte = jnp.ones((1, 8, 8)).at[0, :, 0].set(0.0)
-    paper = np.asarray(shoulder_mask(matte, depth, "bottom", "paper"))[0]
+    paper = np.asarray(shoulder_mask(matte, depth, "bottom"))[0]
     assert paper[:6].sum() == 0 and paper[7].sum() == 7 and paper[6].sum() == 3
-    whole = np.asarray(shoulder_mask(matte, depth, "matte", "paper"))[0]
+    whole = np.asarray(shoulder_mask(matte, depth, "matte"))[0]
     assert whole.sum() == 7 * 8 - 5 * 4
 
 

@@ -1,7 +1,4 @@
-"""The whole network at the tiny preset's size: what it builds, how it is played, and what each compat switch does."""
-
-import dataclasses
-import types
+"""The whole network at the tiny preset's size: what it builds, and how it is played."""
 
 import jax
 import jax.numpy as jnp
@@ -10,41 +7,21 @@ import pytest
 
 from omg_jax.avatar import most_opaque
 from omg_jax.configs import load_preset
-from omg_jax.geometry.camera import crop_camera, portrait_intrinsics
 from omg_jax.geometry.subdivision import subdivide
-from omg_jax.head.load import load_head
-from omg_jax.head.model import head_vertices, zero_params
-from omg_jax.models.omg import OMG, Source, build_model, mirrored_vertices, vertex_spacing
+from omg_jax.head.model import head_vertices
+from omg_jax.models.omg import build_model, mirrored_vertices, vertex_spacing
 from omg_jax.models.state import merge_model, split_model
-from omg_jax.types import Camera, Gaussians, PairBatch
+from omg_jax.types import Gaussians
 from tests.tolerances import EXACT, FLOAT32_ROUNDING, HEAD_SYMMETRY, MIRRORED_BACK
+from tests.unit.models.conftest import as_pair
 
 CONFIG = load_preset("tiny").model
 SIZE = CONFIG.image_size
-DISTANCE = 9.2
-
-
-@pytest.fixture(scope="module")
-def head():
-    return load_head("arkit").model
 
 
 @pytest.fixture(scope="module")
 def model(head):
     return build_model(CONFIG, head, seed=0)
-
-
-@pytest.fixture(scope="module")
-def source(head) -> Source:
-    """A frontal photo of noise, with a matte that covers its lower part."""
-    pose = np.diag([1.0, -1.0, -1.0, 1.0]).astype(np.float32)
-    pose[2, 3] = DISTANCE
-    matte = jnp.ones((1, SIZE, SIZE)).at[:, : SIZE // 8].set(0.0)
-    keys = jax.random.split(jax.random.key(1), 5)
-    image = jax.random.uniform(keys[0], (1, SIZE, SIZE, 3)) * matte[..., None]
-    tokens = tuple(jax.random.normal(key, (1, (CONFIG.backbone_size // 14) ** 2, 384)) for key in keys[1:])
-    camera = Camera(jnp.asarray(pose)[None], portrait_intrinsics((SIZE, SIZE))[None])
-    return Source(image, matte, tokens, zero_params(head, (1,)), camera)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +76,7 @@ def test_every_parameter_that_a_level_uses_gets_a_gradient(model, source):
     graphdef, params, constants = split_model(model)
     params = jax.tree.map(lambda x: x + 0.01, params)  # zero-initialised layers would block what lies before them
     target = jnp.full((1, SIZE // 2, SIZE // 2, 3), 0.3)
-    batch = PairBatch(*_as_pair(source, target))
+    batch = as_pair(source, target)
 
     def loss(p):
         output = merge_model(graphdef, p, constants).forward_pair(batch, 1)
@@ -112,32 +89,6 @@ def test_every_parameter_that_a_level_uses_gets_a_gradient(model, source):
     idle = ("['subdivide']['mlps'][1]", "['gaussian_heads']['segments'][2]", "['key']['bias']")
     assert not {name for name in still if not any(part in name for part in idle)}
     assert all(bool(jnp.all(jnp.isfinite(leaf))) for _, leaf in gradients)
-
-
-def _as_pair(source: Source, target):
-    """The photo as source and driver; the target is its lower left quarter, where head and plane meet."""
-    window = target.shape[1]
-    camera = crop_camera(source.camera, float(SIZE - window), 0.0)
-    return (*source[:3], source.params, source.camera, target, jnp.ones(target.shape[:3]), source.params, camera)
-
-
-def test_paper_moves_the_source_mesh_by_the_offsets_and_release_does_not(head, source):
-    """With the release's rule the local features do not depend on the offsets."""
-
-    def fused_change(compat: str) -> float:
-        model = build_model(dataclasses.replace(CONFIG, compat=compat), head, seed=0)
-        before = model.build(source, (0,)).levels[0].features
-        last = model.offset_head.mlp.last
-        last.bias[...] = last.bias[...] + 1.0
-        return float(jnp.max(jnp.abs(model.build(source, (0,)).levels[0].features - before)))
-
-    assert fused_change("paper") > 0
-    assert fused_change("release") == 0
-
-
-def test_release_has_no_mlp_between_levels(head):
-    assert len(build_model(dataclasses.replace(CONFIG, compat="release"), head, seed=0).subdivide.mlps) == 0
-    assert len(build_model(CONFIG, head, seed=0).subdivide.mlps) == CONFIG.num_levels
 
 
 def test_most_opaque_keeps_order_and_pads():
@@ -160,19 +111,3 @@ def test_mirrored_vertices_lie_on_the_other_side(head):
     mirrored = mirrored_vertices(template)
     np.testing.assert_allclose(template[mirrored], template * [-1.0, 1.0, 1.0], **HEAD_SYMMETRY)
     assert np.mean(mirrored[mirrored] == np.arange(len(template))) > MIRRORED_BACK
-
-
-@pytest.mark.parametrize(
-    ("compat", "refiner", "noisy"),
-    [("release", None, True), ("paper", None, False), ("release", CONFIG.refiner, False)],
-)
-def test_only_the_releases_refiner_gets_noise(compat, refiner, noisy):
-    keys = []
-
-    def record(features, noise_key=None):
-        keys.append(noise_key)
-        return features
-
-    model = types.SimpleNamespace(config=dataclasses.replace(CONFIG, compat=compat, refiner=refiner), refiner=record)
-    OMG.refine(model, jnp.zeros((1, 2, 2, 3)))
-    assert [key is not None for key in keys] == [noisy]
