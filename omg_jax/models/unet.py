@@ -1,5 +1,6 @@
 """The light refiner of the small preset: a residual UNet over the splatted features."""
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
@@ -14,16 +15,61 @@ def activate(x: Array) -> Array:
     return nnx.leaky_relu(x, LEAK)
 
 
-def enlarge(x: Float[Array, "b h w c"]) -> Float[Array, "b i j c"]:
-    """Every pixel becomes a 2 x 2 block."""
-    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
+def convolve(
+    x: Float[Array, "b h w c"], kernel: Float[Array, "k l c o"], stride: int = 1, padding: str | tuple = "SAME"
+) -> Float[Array, "b i j o"]:
+    """Cross-correlation over rows and columns."""
+    layout = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(
+        x, kernel.astype(x.dtype), (stride, stride), padding, dimension_numbers=layout
+    )
+
+
+def spread_blocks(x: Float[Array, "b h w c"]) -> Float[Array, "b i j o"]:
+    """Channels (row, column, channel) of every pixel become a block of 2 x 2 pixels."""
+    b, h, w, c = x.shape
+    blocks = x.reshape(b, h, w, 2, 2, c // 4).swapaxes(2, 3)
+    return blocks.reshape(b, 2 * h, 2 * w, c // 4)
+
+
+def convolve_enlarged(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c o"]) -> Float[Array, "b i j o"]:
+    """The 3x3 convolution of x with every pixel repeated in a block of 2 x 2, which is never made.
+
+    Within a block two of a kernel's three rows (and columns) meet the same pixel. So each of a block's four pixels is a
+    2x2 convolution of x by sums of the kernel's rows and columns: 4 products instead of 9.
+    """
+
+    def halves(taps: Array, axis: int) -> tuple[Array, Array]:
+        first, middle, last = jnp.split(taps, 3, axis)
+        return jnp.concatenate([first, middle + last], axis), jnp.concatenate([first + middle, last], axis)
+
+    rows = []
+    for i, half in enumerate(halves(kernel, 0)):
+        pixels = [convolve(x, taps, padding=((1 - i, i), (1 - j, j))) for j, taps in enumerate(halves(half, 1))]
+        rows.append(jnp.stack(pixels, axis=3))
+    blocks = jnp.stack(rows, axis=2)
+    b, h, _, w, _, o = blocks.shape
+    return blocks.reshape(b, 2 * h, 2 * w, o)
+
+
+def convolve_by_blocks(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c o"]) -> Float[Array, "b h w o"]:
+    """The 3x3 convolution as one of stride two that gives a block of 2 x 2 pixels at a time; h and w are even.
+
+    For a few output channels, which fill no vector: four times as many do, in less time although 16 of its 36 products
+    are with zeros.
+    """
+    shifted = [jnp.pad(kernel, ((i, 1 - i), (j, 1 - j), (0, 0), (0, 0))) for i in (0, 1) for j in (0, 1)]
+    return spread_blocks(convolve(x, jnp.concatenate(shifted, axis=-1), stride=2, padding=((1, 1), (1, 1))))
 
 
 class UNetRefiner(nnx.Module):
     """Splatted features -> RGB: the coarse colour (their first three channels) plus a learned residual.
 
     The residual starts at zero, so an untrained refiner passes the coarse picture through. Height and width must be
-    multiples of 2^(number of widths - 1). The result is not clipped.
+    even, and multiples of 2^(number of widths - 1). The result is not clipped.
+
+    On the way up the convolutions see the skip's channels and the enlarged coarser ones side by side; neither the
+    enlarged picture nor the pair of both is ever made, which is a third of the refiner's time on a CPU.
     """
 
     def __init__(self, inputs: int, config: UNetConfig, *, rngs: nnx.Rngs):
@@ -45,5 +91,7 @@ class UNetRefiner(nnx.Module):
             x = activate(down(x))
             x = activate(x + refine(x))
         for up, skip in zip(reversed(list(self.up)), reversed(skips), strict=True):
-            x = activate(up(jnp.concatenate([skip, enlarge(x)], axis=-1)))
-        return features[..., :3] + self.last(x)
+            of_skip, of_coarser = jnp.split(up.kernel[...], [skip.shape[-1]], axis=2)
+            x = convolve(skip, of_skip) + convolve_enlarged(x, of_coarser) + up.bias[...].astype(x.dtype)
+            x = activate(x)
+        return features[..., :3] + convolve_by_blocks(x, self.last.kernel[...]) + self.last.bias[...]
