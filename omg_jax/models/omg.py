@@ -97,14 +97,19 @@ class OMG(nnx.Module):
         elif parts.refiner:
             self.refiner = UNetRefiner(gaussians.num_channels, config.refiner, rngs=rngs)
 
-    def build(self, source: Source, lods: tuple[int, ...]) -> Reconstruction:
-        """The photo's Gaussians at these levels of detail (Eqs. 1-11)."""
+    def build(
+        self, source: Source, lods: tuple[int, ...], queries: Float[Array, "v c"] | None = None
+    ) -> Reconstruction:
+        """The photo's Gaussians at these levels of detail (Eqs. 1-11).
+
+        queries: what ``start`` gives, where it is known already.
+        """
         head, faces, parts = self.head.get_value(), self.head.get_value().faces, self.config.parts
         direction = harmonic_embedding(camera_forward(source.camera))
         tokens = jax.tree.map(lambda tap: self.config.token_scale * tap, source.tokens)
         if parts.local_features or parts.shoulder:
             local_map = self.pyramid(tokens, source.image)
-        global_features, offsets = self.global_branch(tokens[-1], direction)
+        global_features, offsets = self.global_branch(tokens[-1], direction, queries)
         moved = not self.config.differences.target_offsets_only
         posed = head_vertices(head, source.params, offsets if moved else None)
         # No gradient: the normals only tell the skip how obliquely it looks, and those of tiny faces turn violently.
@@ -129,14 +134,21 @@ class OMG(nnx.Module):
         plane = self.plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
         return Reconstruction(levels, plane, offsets)
 
+    def start(self) -> Float[Array, "v c"] | None:
+        """What of the global branch depends on no photo (GlobalTransformer.start); None where there is no such branch."""
+        return self.transformer.start() if self.config.parts.global_features else None
+
     def global_branch(
-        self, tokens: Float[Array, "b t d"], direction: Float[Array, "b 27"]
+        self,
+        tokens: Float[Array, "b t d"],
+        direction: Float[Array, "b 27"],
+        queries: Float[Array, "v c"] | None = None,
     ) -> tuple[Float[Array, "b v c"], Float[Array, "b v 3"]]:
         """F_global of level 0, and the vertex offsets that come from it (Eq. 1)."""
         if not self.config.parts.global_features:
             batch, num_vertices = len(tokens), self.head.get_value().template.shape[0]
             return jnp.zeros((batch, num_vertices, self.config.width)), jnp.zeros((batch, num_vertices, 3))
-        features = self.transformer(tokens)
+        features = self.transformer(tokens, queries)
         return features, self.offset_head(features, direction)
 
     def visible_vertices(
