@@ -178,4 +178,5 @@ class Config:
     name: str
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # see omg_jax.models.precision; auto: bfloat16 on GPUs
     head: str = "arkit"  # "arkit", or "flame:PATH"

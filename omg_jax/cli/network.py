@@ -11,6 +11,7 @@ from omg_jax.configs import load_preset
 from omg_jax.head.load import load_head
 from omg_jax.models.dinov2_weights import load_dinov2
 from omg_jax.models.omg import build_model
+from omg_jax.models.precision import compute_dtype
 from omg_jax.models.state import merge_model, split_shapes
 from omg_jax.models.weights import fits_head, load_weights, read_weights_meta, stored_backbone, weights_sha256
 from omg_jax.tracking.landmark_head import check_trackable
@@ -32,10 +33,12 @@ def load_network(preset: str, weights: Path | None, head_spec: str, *, for_photo
     if not fits_head(meta, head.name, head.sha256):
         raise ValueError(f"{path} was trained with head {meta.head_name}, expected {head_spec}: give it its own --head")
     config = dataclasses.replace(named, model=meta.model)
-    graphdef, shapes, constants = split_shapes(lambda: build_model(config.model, head.model, seed=0))
+    dtype = compute_dtype(config.precision)
+    graphdef, shapes, constants = split_shapes(lambda: build_model(config.model, head.model, seed=0, dtype=dtype))
     model = merge_model(graphdef, load_weights(path, shapes), constants)
     name = config.model.backbone
-    backbone = load_dinov2(name, path if stored_backbone(path) else backbone_path(name)) if for_photos else None
+    stored = path if stored_backbone(path) else None
+    backbone = load_dinov2(name, stored or backbone_path(name), dtype) if for_photos else None
     return Network(config, head, model, backbone, weights_sha256(path))
 
 

@@ -66,7 +66,9 @@ class SegmentHeads(nnx.Module):
         """Values before activation: colour, opacity, scale, rotation (and gates)."""
         kernel, width = self.first.kernel[...], features.shape[-1]
         shared = direction @ kernel[width:] + self.first.bias[...]
-        hidden = nnx.relu(features @ kernel[:width] + shared[:, None, :])
+        dtype = self.first.dtype or features.dtype
+        hidden = nnx.relu(features.astype(dtype) @ kernel[:width].astype(dtype) + shared[:, None, :].astype(dtype))
+        hidden = hidden.astype(kernel.dtype)
         # One product with a block-diagonal matrix: at 80,000 rows a split of the hidden layer costs more than zeros.
         raw = hidden @ jax.scipy.linalg.block_diag(*(last.kernel[...] for last in self.last))
         raw = raw + jnp.concatenate([last.bias[...] for last in self.last])

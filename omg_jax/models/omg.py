@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.spatial
 from flax import nnx
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from omg_jax.config import ModelConfig
@@ -18,6 +19,7 @@ from omg_jax.head.model import HeadModel, head_vertices
 from omg_jax.models.dinov2 import CONFIGS, PATCH_SIZE
 from omg_jax.models.embedding import harmonic_embedding
 from omg_jax.models.gaussian_heads import GaussianHeads, OffsetHead
+from omg_jax.models.precision import compute_in
 from omg_jax.models.pyramid import FEATURES_PER_TOKEN, FeaturePyramid
 from omg_jax.models.resize import resize_image
 from omg_jax.models.sampling import VisibilityFusion, sample_bilinear
@@ -212,9 +214,11 @@ def no_gaussians(batch: int, num_channels: int) -> Gaussians:
     return Gaussians(*(jnp.zeros((batch, 0, *tail)) for tail in ((3,), (4,), (3,), (), (num_channels,))))
 
 
-def build_model(config: ModelConfig, head: HeadModel, seed: int) -> OMG:
-    """A freshly initialised model."""
-    return OMG(config, head, rngs=nnx.Rngs(seed))
+def build_model(config: ModelConfig, head: HeadModel, seed: int, dtype: DTypeLike = jnp.float32) -> OMG:
+    """A freshly initialised model; dtype is what its trunks compute in (see omg_jax.models.precision)."""
+    model = OMG(config, head, rngs=nnx.Rngs(seed))
+    compute_in(model, dtype)
+    return model
 
 
 def photo_at_vertices(

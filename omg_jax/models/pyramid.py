@@ -20,9 +20,9 @@ class PatchUpsample(nnx.Module):
         self.bias = nnx.Param(jnp.zeros(channels))
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j c"]:
-        blocks = jnp.einsum("bhwc,cijd->bhiwjd", x, self.kernel[...])
+        blocks = jnp.einsum("bhwc,cijd->bhiwjd", x, self.kernel[...].astype(x.dtype))
         b, h, i, w, j, d = blocks.shape
-        return blocks.reshape(b, h * i, w * j, d) + self.bias[...]
+        return blocks.reshape(b, h * i, w * j, d) + self.bias[...].astype(x.dtype)
 
 
 class ResidualUnit(nnx.Module):

@@ -95,13 +95,12 @@ class ModulatedConv(nnx.Module):
         # Scaling the channels around one shared convolution equals scaling the kernel for each picture, and is cheaper.
         kernel, scale = self.kernel[...], self.modulation(style)
         layout = ("NHWC", "HWIO", "NHWC")
-        y = jax.lax.conv_general_dilated(
-            x * scale[:, None, None, :], kernel.astype(x.dtype), (1, 1), "SAME", dimension_numbers=layout
-        )
+        x = x * scale[:, None, None, :].astype(x.dtype)
+        y = jax.lax.conv_general_dilated(x, kernel.astype(x.dtype), (1, 1), "SAME", dimension_numbers=layout)
         if not self.demodulate:
             return y
         variance = jnp.square(scale) @ jnp.sum(jnp.square(kernel), axis=(0, 1))
-        return y * jax.lax.rsqrt(variance + _EPSILON)[:, None, None, :]
+        return y * jax.lax.rsqrt(variance + _EPSILON)[:, None, None, :].astype(y.dtype)
 
 
 class StyleConv(nnx.Module):
@@ -117,8 +116,9 @@ class StyleConv(nnx.Module):
     ) -> Float[Array, "b h w d"]:
         y = jnp.sqrt(2.0) * self.conv(x, style)
         if noise_key is not None:
-            y = y + self.noise_gain[...] * jax.random.normal(noise_key, (*y.shape[:3], 1))
-        return activate(y + self.bias[...])
+            noise = self.noise_gain[...] * jax.random.normal(noise_key, (*y.shape[:3], 1))
+            y = y + noise.astype(y.dtype)
+        return activate(y + self.bias[...].astype(y.dtype))
 
 
 class ToRGB(nnx.Module):
@@ -226,7 +226,7 @@ class StyleUNet(nnx.Module):
         count = 1 + 2 * len(self.levels)
         keys = [None] * count if noise_key is None else list(jax.random.split(noise_key, count))
         constant = jnp.broadcast_to(self.constant[...], (style.shape[0], *self.constant.shape))
-        x = self.start(constant, style, keys[0])
+        x = self.start(constant.astype(conditions[0][0].dtype), style, keys[0])
         rgb = self.start_rgb(x, style)
         for index, (level, condition) in enumerate(zip(self.levels, conditions, strict=True)):
             x, rgb = level(x, rgb, style, condition, (keys[1 + 2 * index], keys[2 + 2 * index]))
