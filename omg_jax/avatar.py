@@ -3,6 +3,7 @@
 The avatar's NamedTuples and its file format stand in omg_jax.avatar_file.
 """
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,16 +11,19 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from jaxtyping import Array, Float
 
 from omg_jax.avatar_file import FORMAT_VERSION, Avatar, AvatarMeta
 from omg_jax.config import Config
 from omg_jax.head.load import Head
+from omg_jax.head.model import JOINT_NAMES, HeadModel, bake_identity, head_vertices
+from omg_jax.head.shoulders import Shoulders, find_shoulders, hold_shoulders
 from omg_jax.models.dinov2 import DinoV2
-from omg_jax.models.omg import OMG, Reconstruction, Source
+from omg_jax.models.omg import OMG, Source
 from omg_jax.models.resize import resize_image
 from omg_jax.models.state import merge_model, split_model
-from omg_jax.types import Camera, Gaussians, HeadParams
+from omg_jax.types import Camera, Gaussians, HeadGaussians, HeadParams
 
 MIN_PLANE_OPACITY = 1e-4  # plane Gaussians below this are dropped, as in the release
 
@@ -50,6 +54,54 @@ def photo_tokens(backbone: DinoV2, image: Float[Array, "b h w 3"], size: int) ->
     return backbone(resize_image(image, (size, size)))
 
 
+def make_reconstructor(network: Network) -> Callable[..., Avatar]:
+    """A compiled function from tracked photos to avatars: ``reconstruct`` without its first argument.
+
+    What depends on no photo, the transformer's start, is computed here, once.
+
+    Raises:
+        ValueError: the network was loaded without its backbone.
+    """
+    if network.backbone is None:
+        raise ValueError("the network was loaded without its backbone, which reads the photo; load it with one")
+    config = network.config.model
+    lods = tuple(range(config.num_levels + 1))
+    graphdef, *parameters = split_model(network.model)
+    backbone_graph, *backbone_parameters = split_model(network.backbone)
+    queries = queries_program(graphdef)(*parameters)
+    build = build_program(graphdef, backbone_graph, config.backbone_size, lods, config.plane.capacity)
+
+    def reconstruct_one(
+        image: Float[Array, "h w 3"], matte: Float[Array, "h w"], params: HeadParams, camera: Camera
+    ) -> Avatar:
+        size = (config.image_size, config.image_size, 3)
+        if image.shape != size:
+            raise ValueError(
+                f"the photo's crop has shape {image.shape}; expected {size}: crop it with tracking.track_photo"
+            )
+        photo = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32)[None], (image, matte, params, camera))
+        result, num_present = build(parameters, backbone_parameters, queries, *photo)
+        result = jax.tree.map(lambda x: np.asarray(x[0]), result)
+        warn_of_overflow(int(num_present), config.plane.capacity)
+        return Avatar(
+            levels=tuple(result.levels[lod] for lod in lods),
+            plane=result.plane,
+            shape_params=np.asarray(params.shape_params, np.float32),
+            vertex_offsets=result.vertex_offsets,
+            source_camera=jax.tree.map(lambda x: np.asarray(x, np.float32), camera),
+            meta=AvatarMeta(
+                format_version=FORMAT_VERSION,
+                head_name=network.head.name,
+                head_sha256=network.head.sha256,
+                preset=network.config.name,
+                compat=config.compat,
+                weights_sha256=network.weights_sha256,
+            ),
+        )
+
+    return reconstruct_one
+
+
 def reconstruct(
     network: Network,
     image: Float[Array, "h w 3"],
@@ -60,58 +112,52 @@ def reconstruct(
     """An avatar from one tracked photo: all three levels of detail, in one forward pass.
 
     image: the square crop in [0, 1], on any background; matte in [0, 1]; params and camera: the tracked head of the
-    photo.
+    photo. For several photos make one ``make_reconstructor``.
 
     Warns where more plane Gaussians are present than the network's plane.capacity.
 
     Raises:
-        ValueError: the crop's size is not the one the network was made for.
+        ValueError: the crop's size is not the one the network was made for, or the network has no backbone.
     """
-    size = network.config.model.image_size
-    if image.shape != (size, size, 3):
-        raise ValueError(
-            f"the photo's crop has shape {image.shape}; expected ({size}, {size}, 3): crop it with tracking.track_photo"
-        )
-    if network.backbone is None:
-        raise ValueError("the network was loaded without its backbone, which reads the photo; load it with one")
-    lods, capacity = tuple(range(network.config.model.num_levels + 1)), network.config.model.plane.capacity
-    graphdef, weights, constants = split_model(network.model)
-    backbone_graph, backbone_weights, backbone_constants = split_model(network.backbone)
+    return make_reconstructor(network)(image, matte, params, camera)
+
+
+# Programs are compiled once for each model and level, and serve every avatar and every player of them.
+
+
+@functools.cache
+def queries_program(graphdef: nnx.GraphDef) -> Callable:
+    """The compiled ``transformer.start``."""
+    return jax.jit(lambda weights, constants: merge_model(graphdef, weights, constants).transformer.start())
+
+
+@functools.cache
+def build_program(
+    graphdef: nnx.GraphDef, backbone_graph: nnx.GraphDef, backbone_size: int, lods: tuple[int, ...], capacity: int
+) -> Callable:
+    """The compiled forward pass: a photo to (Reconstruction with a padded plane, plane Gaussians that are present)."""
 
     @jax.jit
-    def build(weights, backbone_weights, image, matte, params, camera):
-        model = merge_model(graphdef, weights, constants)
-        backbone = merge_model(backbone_graph, backbone_weights, backbone_constants)
+    def build(parameters, backbone_parameters, queries, image, matte, params, camera):
+        model = merge_model(graphdef, *parameters)
+        backbone = merge_model(backbone_graph, *backbone_parameters)
         on_black = image * matte[..., None]
-        tokens = photo_tokens(backbone, on_black, network.config.model.backbone_size)
-        result = model.build(Source(on_black, matte, tokens, params, camera), lods)
+        tokens = photo_tokens(backbone, on_black, backbone_size)
+        result = model.build(Source(on_black, matte, tokens, params, camera), lods, queries)
         num_present = jnp.count_nonzero(result.plane.opacities > MIN_PLANE_OPACITY)
         return result._replace(plane=most_opaque(result.plane, capacity)), num_present
 
-    one = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32)[None], (image, matte, params, camera))
-    result, num_present = build(weights, backbone_weights, *one)
-    result = jax.tree.map(lambda x: np.asarray(x[0]), result)
+    return build
+
+
+def warn_of_overflow(num_present: int, capacity: int) -> None:
+    """Warns of plane Gaussians beyond the fixed number that an avatar holds."""
     if num_present > capacity:
         warnings.warn(
-            f"{int(num_present) - capacity} of {int(num_present)} Gaussians outside the head, the least opaque, were "
+            f"{num_present - capacity} of {num_present} Gaussians outside the head, the least opaque, were "
             f"left out: plane.capacity is {capacity}",
-            stacklevel=2,
+            stacklevel=3,
         )
-    return Avatar(
-        levels=tuple(result.levels[lod] for lod in lods),
-        plane=result.plane,
-        shape_params=np.asarray(params.shape_params, np.float32),
-        vertex_offsets=result.vertex_offsets,
-        source_camera=jax.tree.map(lambda x: np.asarray(x, np.float32), camera),
-        meta=AvatarMeta(
-            format_version=FORMAT_VERSION,
-            head_name=network.head.name,
-            head_sha256=network.head.sha256,
-            preset=network.config.name,
-            compat=network.config.model.compat,
-            weights_sha256=network.weights_sha256,
-        ),
-    )
 
 
 def most_opaque(gaussians: Gaussians, capacity: int) -> Gaussians:
@@ -125,35 +171,97 @@ def most_opaque(gaussians: Gaussians, capacity: int) -> Gaussians:
     return jax.tree.map(lambda x: jax.vmap(lambda rows, index: rows[index])(x, kept), gaussians)
 
 
+class Person(NamedTuple):
+    """What of an avatar a level's frames need, on the device: plane Gaussians first, head last, in the release's order.
+
+    head: the person's own, so that no frame computes their shape again; attributes: of all Gaussians, which no motion
+    changes; shoulders: None where they turn with the head.
+    """
+
+    head: HeadModel
+    plane_means: Float[Array, "p 3"]
+    attributes: HeadGaussians
+    shoulders: Shoulders | None
+
+
+def make_person(network: Network, avatar: Avatar, lod: int, *, still_shoulders: bool) -> Person:
+    """Uploads an avatar and computes what all of its frames share."""
+    avatar = avatar._replace(**jax.tree.map(jnp.asarray, {k: v for k, v in avatar._asdict().items() if k != "meta"}))
+    head = bake_identity(network.head.model, avatar.shape_params, avatar.vertex_offsets)
+    plane = HeadGaussians(*avatar.plane[1:])
+    attributes = HeadGaussians(*(jnp.concatenate(pair) for pair in zip(plane, avatar.levels[lod], strict=True)))
+    shoulders = None
+    if still_shoulders:
+        # The photo's expression hardly moves the neck: the head at rest is as good.
+        vertices = network.model.subdivide.positions(head.template, lod)
+        jaw = network.model.subdivide.positions(head.skinning_weights[:, JOINT_NAMES.index("jaw"), None], lod)[:, 0]
+        points = jnp.concatenate([avatar.plane.means, vertices])
+        jaw = jnp.concatenate([jnp.zeros(len(avatar.plane.means)), jaw])
+        shoulders = find_shoulders(head, points, jaw, avatar.source_camera)
+    return Person(head, avatar.plane.means, attributes, shoulders)
+
+
 def make_player(
-    network: Network, avatar: Avatar, lod: int, image_size: tuple[int, int] | None = None, *, refine: bool = True
-) -> Callable[[HeadParams, Camera], Frame]:
+    network: Network,
+    avatar: Avatar,
+    lod: int,
+    image_size: tuple[int, int] | None = None,
+    *,
+    refine: bool = True,
+    still_shoulders: bool = False,
+) -> Callable[..., Frame]:
     """A compiled function from a motion frame to a picture, at one level of detail.
 
-    The avatar's arrays stay on the device; a frame moves only head parameters and a camera. The shape in the
-    parameters is ignored: the avatar has its own. image_size defaults to the network's; the camera's intrinsics must
-    belong to it. Without refine the refiner does not run, and refined is the coarse picture.
+    ``player(params, camera)`` plays the driver's head parameters as the driver's camera sees them. The shape in the
+    parameters is ignored: the avatar has its own. ``player(params, camera, view)`` looks from any other camera; the
+    driver's then only tells how the head is turned. ``jax.vmap(player)`` plays a batch.
+
+    The call returns before the picture is there, and no frame waits for another: queue as many as memory holds. All
+    that depends on the avatar alone is computed here; a frame computes positions, splats and refines. Players share
+    compiled programs: for another avatar of the same network nothing is compiled again, and changing between the
+    players of two levels costs nothing but each one's first frame.
+
+    Args:
+        image_size: (height, width) of the pictures, by default the network's; the camera's intrinsics belong to it.
+        refine: False leaves the refiner out; refined is then the coarse picture.
+        still_shoulders: what lies below the neck keeps the photo's orientation, rather than turn with the head.
 
     Raises:
         ValueError: no such level, or the avatar was made by other weights or for another head model.
     """
     check_avatar(network, avatar, lod)
     size = image_size or (network.config.model.image_size,) * 2
-    graphdef, weights, constants = split_model(network.model)
-    batched = jax.tree.map(
-        lambda x: jnp.asarray(x)[None], (avatar.levels[lod], avatar.plane, avatar.vertex_offsets, avatar.shape_params)
-    )
+    graphdef, *parameters = split_model(network.model)
+    person = make_person(network, avatar, lod, still_shoulders=still_shoulders)
+    program = frame_program(graphdef, lod, tuple(size), refine)
+
+    def player(params: HeadParams, camera: Camera, view: Camera | None = None) -> Frame:
+        return program(parameters, person, params, camera, camera if view is None else view)
+
+    return player
+
+
+@functools.cache
+def frame_program(graphdef: nnx.GraphDef, lod: int, image_size: tuple[int, int], refine: bool) -> Callable:
+    """The compiled frame of a model at a level: what ``make_player`` calls."""
 
     @jax.jit
-    def play(weights, batched, params: HeadParams, camera: Camera) -> Frame:
-        model = merge_model(graphdef, weights, constants)
-        head, plane, offsets, shape_params = batched
-        params, camera = jax.tree.map(lambda x: x[None], (params, camera))
-        gaussians = model.pose(Reconstruction({lod: head}, plane, offsets), shape_params, params, lod)
-        coarse, refined, output = model.render(gaussians, camera, size)
+    def play(parameters, person: Person, params: HeadParams, camera: Camera, view: Camera) -> Frame:
+        model = merge_model(graphdef, *parameters)
+        gaussians = pose_person(model, person, params, camera, lod)
+        gaussians, view = jax.tree.map(lambda x: x[None], (gaussians, view))
+        coarse, refined, output = model.render(gaussians, view, image_size)
         return Frame(*(jnp.clip(x[0], 0.0, 1.0) for x in (coarse, refined if refine else coarse)), output.alpha[0])
 
-    return lambda params, camera: play(weights, batched, params, camera)
+    return play
+
+
+def pose_person(model: OMG, person: Person, params: HeadParams, camera: Camera, lod: int) -> Gaussians:
+    """The Gaussians of a motion frame: only positions change, and with still shoulders their rotations."""
+    vertices = head_vertices(person.head, params._replace(shape_params=jnp.zeros(0)))
+    means = jnp.concatenate([person.plane_means, model.subdivide.positions(vertices, lod)])
+    gaussians = Gaussians(means, *person.attributes)
+    return gaussians if person.shoulders is None else hold_shoulders(gaussians, person.shoulders, camera)
 
 
 def check_avatar(network: Network, avatar: Avatar, lod: int) -> None:

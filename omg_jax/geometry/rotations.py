@@ -83,6 +83,28 @@ def quat_to_matrix(quat: Float[Array, "*b 4"]) -> Float[Array, "*b 3 3"]:
     return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
 
 
+def axis_angle_to_quat(axis_angle: Float[Array, "*b 3"]) -> Float[Array, "*b 4"]:
+    """Unit quaternion (w, x, y, z) of an axis-angle vector."""
+    half = 0.5 * axis_angle
+    squared = jnp.sum(jnp.square(half), axis=-1)
+    sinc, versine = _sinc_and_versine(squared)
+    return jnp.concatenate([(1.0 - versine * squared)[..., None], sinc[..., None] * half], axis=-1)
+
+
+def multiply_quats(a: Float[Array, "*b 4"], b: Float[Array, "*b 4"]) -> Float[Array, "*b 4"]:
+    """The quaternion of rotation b followed by rotation a."""
+    aw, av, bw, bv = a[..., :1], a[..., 1:], b[..., :1], b[..., 1:]
+    real = aw * bw - jnp.sum(av * bv, axis=-1, keepdims=True)
+    return jnp.concatenate([real, aw * bv + bw * av + jnp.cross(av, bv)], axis=-1)
+
+
+def rotate_by_quat(quat: Float[Array, "*b 4"], vectors: Float[Array, "*b 3"]) -> Float[Array, "*b 3"]:
+    """Vectors turned by unit quaternions."""
+    w, axis = quat[..., :1], quat[..., 1:]
+    twice = 2.0 * jnp.cross(axis, vectors)
+    return vectors + w * twice + jnp.cross(axis, twice)
+
+
 def euler_to_matrix(yaw_pitch_roll: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
     """Rotation Rz(roll) Rx(pitch) Ry(yaw) in camera axes (x right, y down, z forward).
 

@@ -69,6 +69,21 @@ def head_vertices(
     return posed + params.translation[..., None, :]
 
 
+def bake_identity(
+    model: HeadModel, shape_params: Float[Array, " s"], vertex_offsets: Float[Array, "v 3"]
+) -> HeadModel:
+    """One person's head model: its template holds their shape and vertex offsets, and no shape parameter is left."""
+    identity = jnp.einsum("vcs,s->vc", model.shape_basis, shape_params, precision=Precision.HIGHEST)
+    return model._replace(
+        template=model.template + vertex_offsets + identity, shape_basis=model.shape_basis[..., :0]
+    )
+
+
+def joint_positions(model: HeadModel) -> Float[Array, "5 3"]:
+    """Joints of the head at rest."""
+    return jnp.matmul(model.joint_regressor, model.template, precision=Precision.HIGHEST)
+
+
 def head_landmarks(model: HeadModel, vertices: Float[Array, "*b v 3"]) -> Float[Array, "*b l 3"]:
     """Landmark positions on a posed head: the barycentric combination of each landmark's face."""
     corners = vertices[..., model.faces[model.landmark_faces], :]
