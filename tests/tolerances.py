@@ -10,8 +10,10 @@ TEXTURE_BORDER = dict(rtol=0, atol=1e-2)  # texture values: lookups stay a thous
 HEAD_PARITY = dict(rtol=0, atol=1e-5)  # metres; the head's float32 chain of rotations against a float64 one
 SKINNING = dict(rtol=1e-5, atol=1e-5)  # world units; a chain of float32 rotations and sums over bases of order one
 ROTATIONS = dict(rtol=0, atol=5e-6)  # radians and matrix entries; float32, through an arc tangent or arc sine and back
+CAMERA_DEGREES = dict(rtol=0, atol=1e-3)  # float32 sines and cosines, a hundred-thousandth of a radian
 PIXEL_POSITIONS = dict(rtol=0, atol=1e-2)  # pixels: float32 projection at a depth of ten units and 512 pixels
 EXACT = dict(rtol=0, atol=0)  # the same bits
+FRAME = dict(rtol=0, atol=2e-5)  # colours of two compilations of one frame: sums in other orders, through the refiner
 LOOP_WEIGHTS = dict(rtol=0, atol=1e-6)  # float64 weights stored in float32, applied to coordinates of order one
 DEPTH = dict(rtol=5e-6, atol=0)  # float32 corners in pixels, and inverse depth interpolated between them
 BARYCENTRICS = dict(rtol=0, atol=1e-4)  # float32 coordinates of order 0.5 against triangles 0.02 units wide

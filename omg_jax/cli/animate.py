@@ -1,9 +1,11 @@
 """``omg animate``: an avatar and a motion to an mp4."""
 
 import functools
+import time
 from pathlib import Path
 from typing import Annotated, Literal
 
+import jax
 import tyro
 
 from omg_jax.avatar import count_gaussians, make_player
@@ -11,8 +13,8 @@ from omg_jax.avatar_file import load_avatar
 from omg_jax.cli.console import console, report, tracked
 from omg_jax.cli.inputs import check_max_frames, demo_motion, read_driver
 from omg_jax.cli.network import load_network
-from omg_jax.cli.playback import choose_level, first_frames, fit_motion, num_frames, orbit_motion, play
-from omg_jax.cli.video import check_video_name, to_bytes, write_video
+from omg_jax.cli.playback import choose_level, first_frames, fit_motion, motion_frame, num_frames, play, views
+from omg_jax.cli.video import as_bytes, check_video_name, write_video
 
 
 def animate(
@@ -20,7 +22,12 @@ def animate(
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     driver: Path | None = None,
     lod: Literal["0", "1", "2", "auto"] = "auto",
+    fps: float | None = None,
     orbit: float = 0.0,
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+    zoom: float = 1.0,
+    shoulders: Literal["still", "follow"] = "still",
     refiner: bool = True,
     max_frames: int | None = None,
     weights: Path | None = None,
@@ -33,8 +40,13 @@ def animate(
         avatar: An avatar file.
         output: The video to write, NAME.mp4.
         driver: A motion file (.npz, from omg track) or a video to track; by default the shipped motion.
-        lod: The level of detail; auto takes the finest that this machine plays at the driver's frame rate, else 0.
+        lod: The level of detail; auto takes the finest that this machine plays at --fps, else 0.
+        fps: The frame rate that auto must hold, by default the driver's. The video keeps the driver's.
         orbit: Degrees by which the camera swings around the head, to either side.
+        yaw: Degrees by which the camera stands to the subject's left.
+        pitch: Degrees by which the camera stands higher.
+        zoom: Enlarges the picture by this factor.
+        shoulders: still keeps them as the photo shows them; follow turns them with the head, as the paper does.
         refiner: Refine the picture by the network; --no-refiner saves its time and shows the splatted colours.
         max_frames: Play only so many frames of the driver.
         weights: The weights file that the avatar was made with; by default the one that ships with its preset.
@@ -47,18 +59,25 @@ def animate(
     network = load_network(person.meta.preset, weights, head, for_photos=False)
     motion, faces = read_driver(driver, network.head, max_frames) if driver else (demo_motion(network.head), {})
     motion = fit_motion(first_frames(motion, max_frames), network.config.model.image_size)
-    motion = orbit_motion(motion, orbit)
-    make = functools.partial(make_player, network, person, refine=refiner)
-    level, player = choose_level(make, len(person.levels), motion) if lod == "auto" else (int(lod), make(int(lod)))
-    seconds = []
+    if zoom <= 0:
+        raise ValueError(f"--zoom must be positive, got {zoom}; 1 leaves the picture as it is")
+    cameras = views(motion, orbit=orbit, yaw=yaw, pitch=pitch, zoom=zoom)
+    make = functools.partial(make_player, network, person, refine=refiner, still_shoulders=shoulders == "still")
+    if lod == "auto":
+        level, player, rates = choose_level(make, len(person.levels), motion, fps)
+    else:
+        level, player, rates = int(lod), make(int(lod)), {}
 
-    def pictures():
-        frames = play(player, motion, range(num_frames(motion)))
-        for frame, spent in tracked(frames, f"playing level {level}", num_frames(motion)):
-            seconds.append(spent)
-            yield to_bytes(frame.refined)
+    def picture(*frame):
+        shown = as_bytes(player(*frame).refined)
+        shown.copy_to_host_async()
+        return shown
 
-    count = write_video(output, pictures(), motion.fps)
+    jax.block_until_ready(picture(*motion_frame(motion, 0)))  # compiles
+    start = time.perf_counter()
+    pictures = play(picture, motion, range(num_frames(motion)), cameras)
+    count = write_video(output, tracked(pictures, f"playing level {level}", num_frames(motion)), motion.fps)
+    seconds = time.perf_counter() - start
     if not json:
         console.print(f"{output}: {count} frames at level {level}")
     report(
@@ -67,7 +86,8 @@ def animate(
             "frames": count,
             "level": level,
             "gaussians": sum(count_gaussians(person, level)),
-            "frames_per_second": round(count / sum(seconds), 2),
+            "frames_per_second": round(count / seconds, 2),
+            **{f"frames_per_second_level_{k}": round(rate, 2) for k, rate in rates.items()},
             **faces,
         },
         as_json=json,

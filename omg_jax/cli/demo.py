@@ -15,7 +15,7 @@ from omg_jax.cli.console import note, progress_bar, report, tracked
 from omg_jax.cli.inputs import demo_motion, face_facts, read_photo, track_portrait
 from omg_jax.cli.mesh_picture import mesh_picture
 from omg_jax.cli.network import load_network
-from omg_jax.cli.playback import Player, fit_motion, motion_frame, num_frames, play
+from omg_jax.cli.playback import Player, fit_motion, frame_rate, motion_frame, num_frames, play
 from omg_jax.cli.reconstruct import build
 from omg_jax.cli.video import captioned, contact_sheet, resized, to_bytes, write_picture, write_video
 from omg_jax.head.load import Head
@@ -25,6 +25,7 @@ from omg_jax.tracking.track import track_video
 SOURCE, DRIVER = "astronaut", "carphone"
 VIDEO_SIZE, SHEET_SIZE = 384, 256  # pixels of one panel
 SHEET_ROWS = 5
+RATE_FRAMES = 16  # played for the frames per second of a level
 
 
 class Driver(NamedTuple):
@@ -57,12 +58,12 @@ def demo(output: Path = Path("demo"), weights: Path | None = None, json: bool = 
     save_avatar(output / "avatar.omg", build(network, photo))
     avatar = load_avatar(output / "avatar.omg")
     driver = demo_driver(network.head, network.config.model.image_size)
-    players = [make_player(network, avatar, lod) for lod in range(len(avatar.levels))]
-    seconds = [[] for _ in players]
-    reel = tracked(reel_frames(players, driver, source, seconds), "playing", total=len(driver.pictures))
+    players = [make_player(network, avatar, lod, still_shoulders=True) for lod in range(len(avatar.levels))]
+    rates = [frame_rate(player, driver.motion, range(RATE_FRAMES)) for player in players]
+    reel = tracked(reel_frames(players, driver, source), "playing", total=len(driver.pictures))
     write_video(output / "reenactment.mp4", reel, driver.motion.fps)
     write_picture(output / "contact_sheet.png", sheet(players, driver, source))
-    levels = {f"level {lod}": level_facts(avatar, lod, spent) for lod, spent in enumerate(seconds)}
+    levels = {f"level {lod}": level_facts(avatar, lod, rate) for lod, rate in enumerate(rates)}
     spent = round(time.perf_counter() - start, 1)
     report({"output": str(output), "seconds": spent, **driver.faces, **levels}, as_json=json)
 
@@ -82,13 +83,12 @@ def demo_driver(head: Head, size: int) -> Driver:
 
 
 def reel_frames(
-    players: list[Player], driver: Driver, source: UInt8[np.ndarray, "h w 3"], seconds: list[list[float]]
+    players: list[Player], driver: Driver, source: UInt8[np.ndarray, "h w 3"]
 ) -> Iterator[UInt8[np.ndarray, "h2 w2 3"]]:
-    """The reenactment's panels; each level plays its share of the driver. seconds collects times by level."""
+    """The reenactment's panels; each level plays its share of the driver."""
     for lod, share in enumerate(np.array_split(np.arange(len(driver.pictures)), len(players))):
         indices = share.tolist()
-        for index, (frame, spent) in zip(indices, play(players[lod], driver.motion, indices), strict=True):
-            seconds[lod].append(spent)
+        for index, frame in zip(indices, play(players[lod], driver.motion, indices), strict=True):
             panels = {
                 "source": source,
                 "driver": driver.pictures[index],
@@ -105,13 +105,12 @@ def sheet(players: list[Player], driver: Driver, source: UInt8[np.ndarray, "h w 
     captions = ["source", "driver"]
     for lod, player in enumerate(players):
         captions += [f"level {lod}, coarse", f"level {lod}, refined"]
-        for row, (frame, _) in zip(rows, play(player, driver.motion, indices), strict=True):
+        for row, frame in zip(rows, play(player, driver.motion, indices), strict=True):
             row += [to_bytes(frame.coarse), to_bytes(frame.refined)]
     return contact_sheet([[resized(picture, SHEET_SIZE) for picture in row] for row in rows], captions)
 
 
-def level_facts(avatar: Avatar, lod: int, seconds: list[float]) -> dict[str, float]:
+def level_facts(avatar: Avatar, lod: int, rate: float) -> dict[str, float]:
     """Gaussians and speed of one level of detail."""
     head, plane = count_gaussians(avatar, lod)
-    rate = round(len(seconds) / sum(seconds), 2)
-    return {"head_gaussians": head, "plane_gaussians": plane, "frames_per_second": rate}
+    return {"head_gaussians": head, "plane_gaussians": plane, "frames_per_second": round(rate, 2)}

@@ -11,6 +11,8 @@ import sys
 
 import tyro
 
+from omg_jax.allocator import keep_freed_memory
+
 COMMANDS = {
     "demo": "the whole story on bundled real input: photo -> avatar -> reenactment",
     "reconstruct": "a photo to an avatar file",
@@ -48,6 +50,7 @@ def run(argv: list[str]) -> None:
     if not argv or argv[0] in ("-h", "--help"):
         sys.stdout.write(usage())
         return
+    keep_freed_memory()
     name, arguments = argv[0], argv[1:]
     if name not in COMMANDS:
         fail(f"unknown command {name!r}; expected one of {', '.join(COMMANDS)}")

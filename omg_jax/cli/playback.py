@@ -1,19 +1,31 @@
-"""Plays an avatar with a motion, frame by frame, and measures how fast."""
+"""Plays an avatar with a motion, and measures how fast."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from omg_jax.avatar import Frame
-from omg_jax.geometry.camera import scale_camera
-from omg_jax.geometry.rotations import axis_angle_to_matrix
+from omg_jax.geometry.camera import circle_camera, scale_camera, zoom_camera
 from omg_jax.tracking.motion import Motion
 from omg_jax.types import Camera, HeadParams
 
-Player = Callable[[HeadParams, Camera], Frame]
+Player = Callable[..., Frame]  # of head parameters, the driver's camera, and the camera that looks if it is another
+
+FRAMES_AHEAD = 2  # that the device computes while the host looks at one
+PROBE_FRAMES = 6  # played to measure a level's frame rate
+
+
+class Choice(NamedTuple):
+    """A level of detail, its player, and the frames per second measured of every level that was tried."""
+
+    lod: int
+    player: Player
+    rates: dict[int, float]
 
 
 def num_frames(motion: Motion) -> int:
@@ -40,36 +52,51 @@ def fit_motion(motion: Motion, size: int) -> Motion:
     return motion._replace(camera=scale_camera(motion.camera, size / height), image_size=(size, size))
 
 
-def orbit_motion(motion: Motion, degrees: float) -> Motion:
-    """The motion with a camera that swings once to either side around the head's vertical axis, by at most degrees."""
-    angles = np.radians(degrees) * np.sin(np.linspace(0.0, 2.0 * np.pi, num_frames(motion), endpoint=False))
-    turns = np.tile(np.eye(4, dtype=np.float32), (len(angles), 1, 1))
-    turns[:, :3, :3] = axis_angle_to_matrix(jnp.asarray(angles[:, None] * np.array([0.0, 1.0, 0.0]), jnp.float32))
-    return motion._replace(
-        camera=motion.camera._replace(world_to_camera=motion.camera.world_to_camera @ jnp.asarray(turns))
-    )
+def views(motion: Motion, *, orbit: float = 0.0, yaw: float = 0.0, pitch: float = 0.0, zoom: float = 1.0) -> Camera:
+    """A camera for every frame: the driver's, moved around the head.
 
-
-def play(player: Player, motion: Motion, indices: Iterable[int]) -> Iterator[tuple[Frame, float]]:
-    """Frames and the seconds each took. The first is rendered twice: its first rendering compiles."""
-    for count, index in enumerate(indices):
-        params, camera = motion_frame(motion, index)
-        if count == 0:
-            jax.block_until_ready(player(params, camera))
-        start = time.perf_counter()
-        frame = jax.block_until_ready(player(params, camera))
-        yield frame, time.perf_counter() - start
-
-
-def choose_level(make: Callable[[int], Player], num_levels: int, motion: Motion) -> tuple[int, Player]:
-    """The finest level of detail that this machine plays at the motion's frame rate, and its player, compiled.
-
-    Level 0 where none is fast enough. make gives the player of a level.
+    orbit: degrees by which it swings once to either side; yaw, pitch: degrees by which it stands to the subject's left
+    and higher throughout; zoom: enlarges.
     """
-    probe = range(min(3, num_frames(motion)))
-    for lod in reversed(range(1, num_levels)):
+    swing = orbit * np.sin(np.linspace(0.0, 2.0 * np.pi, num_frames(motion), endpoint=False))
+    camera = circle_camera(motion.camera, np.radians(yaw + swing), np.full(len(swing), np.radians(pitch)))
+    return zoom_camera(camera, zoom)
+
+
+def play(player: Player, motion: Motion, indices: Iterable[int], views: Camera | None = None) -> Iterator[Frame]:
+    """The frames in order. None is waited for: while one is looked at, the next FRAMES_AHEAD are being computed.
+
+    views: the cameras that look, one for every frame of the motion; by default the driver's.
+    """
+    given = (motion.head_params, motion.camera) + (() if views is None else (views,))
+    given = jax.tree.map(np.asarray, given)
+    queue = deque()
+    for index in indices:
+        queue.append(player(*jax.tree.map(lambda x, i=index: x[i], given)))
+        if len(queue) > FRAMES_AHEAD:
+            yield queue.popleft()
+    yield from queue
+
+
+def frame_rate(player: Player, motion: Motion, indices: Iterable[int]) -> float:
+    """Frames per second of queued frames, once the program is compiled."""
+    indices = list(indices)
+    jax.block_until_ready(player(*motion_frame(motion, indices[0])))
+    start = time.perf_counter()
+    for frame in play(player, motion, indices):
+        jax.block_until_ready(frame)
+    return len(indices) / (time.perf_counter() - start)
+
+
+def choose_level(make: Callable[[int], Player], num_levels: int, motion: Motion, fps: float | None = None) -> Choice:
+    """The finest level of detail that this machine plays at a frame rate, by default the motion's, else level 0.
+
+    make gives the player of a level.
+    """
+    probe, rates = range(min(PROBE_FRAMES, num_frames(motion))), {}
+    for lod in reversed(range(num_levels)):
         player = make(lod)
-        seconds = [spent for _, spent in play(player, motion, probe)]
-        if np.median(seconds) * motion.fps <= 1.0:
-            return lod, player
-    return 0, make(0)
+        rates[lod] = frame_rate(player, motion, probe)
+        if lod == 0 or rates[lod] >= (fps or motion.fps):
+            return Choice(lod, player, rates)
+    raise ValueError(f"an avatar has at least one level of detail, got {num_levels}")

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from omg_jax.geometry.rotations import axis_angle_to_matrix
 from omg_jax.types import Camera
 
 # The paper's camera: focal length over half the image side (supplementary; a field of view of 9.5 degrees).
@@ -64,6 +65,28 @@ def scale_camera(camera: Camera, factor: ArrayLike) -> Camera:
     """The camera of the image resized by ``factor`` (2 doubles its side)."""
     intrinsics = jnp.asarray(camera.intrinsics)
     return camera._replace(intrinsics=intrinsics.at[..., :2, :].multiply(jnp.asarray(factor)[..., None, None]))
+
+
+def zoom_camera(camera: Camera, factor: ArrayLike) -> Camera:
+    """The camera with its focal length times ``factor``: the same picture size, the principal point where it was."""
+    intrinsics = jnp.asarray(camera.intrinsics)
+    scale = jnp.asarray(factor)[..., None, None]
+    return camera._replace(intrinsics=intrinsics.at[..., :2, :2].multiply(scale))
+
+
+def circle_camera(camera: Camera, yaw: ArrayLike, pitch: ArrayLike) -> Camera:
+    """The camera moved on a sphere around the world's origin, where a head is, always looking the same way at it.
+
+    yaw moves it to the subject's left (where x is), pitch up; radians, over any batch dimensions.
+    """
+    yaw, pitch = jnp.broadcast_arrays(jnp.asarray(yaw, jnp.float32), jnp.asarray(pitch, jnp.float32))
+    zero = jnp.zeros_like(yaw)
+    up_down = axis_angle_to_matrix(jnp.stack([pitch, zero, zero], axis=-1))
+    left_right = axis_angle_to_matrix(jnp.stack([zero, -yaw, zero], axis=-1))
+    turn = jnp.matmul(up_down, left_right, precision=jax.lax.Precision.HIGHEST)
+    rigid = jnp.zeros((*yaw.shape, 4, 4)).at[..., :3, :3].set(turn).at[..., 3, 3].set(1.0)
+    moved = jnp.matmul(camera.world_to_camera, rigid, precision=jax.lax.Precision.HIGHEST)
+    return camera._replace(world_to_camera=moved)
 
 
 def camera_forward(camera: Camera) -> Float[Array, "*b 3"]:

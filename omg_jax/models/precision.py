@@ -9,6 +9,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -25,11 +26,11 @@ def compute_dtype(precision: Precision) -> jnp.dtype:
     return jnp.dtype(jnp.bfloat16 if half else jnp.float32)
 
 
-def compute_in(model: nnx.Module, dtype: jnp.dtype) -> None:
+def compute_in(model: nnx.Module, dtype: DTypeLike) -> None:
     """Sets a model's trunks to compute in dtype; their parameters stay what they are."""
     for path, part in nnx.iter_graph(model):
         if isinstance(part, nnx.Linear | nnx.Conv | nnx.LayerNorm) and is_trunk(path):
-            part.dtype = dtype
+            part.dtype = jnp.dtype(dtype)
 
 
 def is_trunk(path: tuple) -> bool:

@@ -1,16 +1,17 @@
 """Playing a motion: frames, cameras, levels."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from omg_jax.avatar import Frame
 from omg_jax.cli import playback
-from omg_jax.cli.playback import choose_level, first_frames, fit_motion, motion_frame, num_frames, orbit_motion, play
+from omg_jax.cli.playback import choose_level, first_frames, fit_motion, motion_frame, num_frames, play, views
 from omg_jax.geometry.camera import camera_centre, portrait_intrinsics, world_to_pixels
 from omg_jax.tracking.motion import Motion
 from omg_jax.types import Camera, HeadParams
-from tests.tolerances import FLOAT32_ROUNDING
+from tests.tolerances import CAMERA_DEGREES, EXACT, FLOAT32_ROUNDING, PIXEL_POSITIONS
 
 DISTANCE = 9.5
 
@@ -34,12 +35,30 @@ def echo(params: HeadParams, camera: Camera) -> Frame:
 
 
 def test_play_yields_the_asked_frames_in_order():
-    frames = [float(frame.coarse[0, 0, 0]) for frame, _ in play(echo, motion(), range(2, 7, 2))]
-    assert frames == [2.0, 4.0, 6.0]
+    frames = [float(frame.coarse[0, 0, 0]) for frame in play(echo, motion(), range(0, 8, 2))]
+    assert frames == [0.0, 2.0, 4.0, 6.0]
 
 
-def test_play_times_every_frame():
-    assert all(seconds > 0 for _, seconds in play(echo, motion(), range(3)))
+def test_play_looks_through_the_views():
+    def player(params, camera, view):
+        return float(camera.world_to_camera[2, 3]), float(view.world_to_camera[2, 3])
+
+    moved = jax.tree.map(np.copy, motion().camera)
+    moved.world_to_camera[:, 2, 3] += np.arange(8)
+    assert list(play(player, motion(), [0, 3], moved)) == [(DISTANCE, DISTANCE), (DISTANCE, DISTANCE + 3)]
+
+
+def test_the_next_frames_are_under_way_while_one_is_looked_at():
+    asked = []
+
+    def player(params, camera):
+        asked.append(float(params.expression_params[0]))
+        return asked[-1]
+
+    frames = play(player, motion(), range(8))
+    assert next(frames) == 0.0
+    assert asked == [float(i) for i in range(1 + playback.FRAMES_AHEAD)]
+    assert list(frames) == [float(i) for i in range(1, 8)]
 
 
 def test_motion_frame_keeps_the_parameters_apart():
@@ -70,25 +89,50 @@ def test_fit_motion_refuses_pictures_that_are_not_square():
         fit_motion(motion()._replace(image_size=(512, 640)), 128)
 
 
-def test_orbit_swings_to_both_sides_and_keeps_the_distance():
-    turned = orbit_motion(motion(count=8), 30.0)
-    centres = np.asarray(camera_centre(turned.camera))
+def yaws_of(camera: Camera) -> np.ndarray:
+    """Degrees by which cameras stand to the subject's left."""
+    centres = np.asarray(camera_centre(camera))
     np.testing.assert_allclose(np.linalg.norm(centres, axis=-1), DISTANCE, **FLOAT32_ROUNDING)
-    yaws = np.degrees(np.arctan2(centres[:, 0], centres[:, 2]))
+    return np.degrees(np.arctan2(centres[:, 0], centres[:, 2]))
+
+
+def test_orbit_swings_to_both_sides_and_keeps_the_distance():
     expected = 30.0 * np.sin(2.0 * np.pi * np.arange(8) / 8)
-    np.testing.assert_allclose(np.abs(yaws), np.abs(expected), **FLOAT32_ROUNDING)
-    assert yaws.max() > 0 > yaws.min()
+    np.testing.assert_allclose(yaws_of(views(motion(count=8), orbit=30.0)), expected, **CAMERA_DEGREES)
 
 
-def test_no_orbit_leaves_the_camera():
-    np.testing.assert_array_equal(orbit_motion(motion(), 0.0).camera.world_to_camera, motion().camera.world_to_camera)
+def test_yaw_and_pitch_move_the_camera_to_the_left_and_up():
+    moved = views(motion(), yaw=40.0, pitch=20.0)
+    np.testing.assert_allclose(yaws_of(moved), 40.0, **CAMERA_DEGREES)
+    height = np.asarray(camera_centre(moved))[:, 1]
+    np.testing.assert_allclose(np.degrees(np.arcsin(height / DISTANCE)), 20.0, **CAMERA_DEGREES)
+    pixels, _ = world_to_pixels(moved, jnp.zeros((8, 1, 3)))
+    np.testing.assert_allclose(pixels, 256.0, **FLOAT32_ROUNDING)  # it still looks at the head
+
+
+def test_zoom_enlarges_around_the_middle():
+    points = jnp.asarray([[[0.1, -0.2, 0.3]]])
+    before, after = (world_to_pixels(views(motion(), zoom=zoom), points)[0] - 256.0 for zoom in (1.0, 1.5))
+    np.testing.assert_allclose(after, 1.5 * before, **PIXEL_POSITIONS)
+
+
+def test_no_view_leaves_the_camera():
+    for ours, theirs in zip(views(motion()), motion().camera, strict=True):
+        np.testing.assert_allclose(ours, theirs, **EXACT)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "level"),
-    [((0.01, 0.01, 0.01), 2), ((0.01, 0.01, 0.5), 1), ((0.01, 0.5, 0.5), 0), ((0.5, 0.5, 0.5), 0)],
+    ("seconds", "fps", "level"),
+    [
+        ((0.01, 0.01, 0.01), None, 2),
+        ((0.01, 0.01, 0.5), None, 1),
+        ((0.01, 0.5, 0.5), None, 0),
+        ((0.5, 0.5, 0.5), None, 0),
+        ((0.01, 0.01, 0.01), 200.0, 0),
+        ((0.01, 0.01, 0.5), 2.0, 2),
+    ],
 )
-def test_auto_takes_the_finest_level_that_keeps_up(monkeypatch, seconds, level):
+def test_auto_takes_the_finest_level_that_keeps_up(monkeypatch, seconds, fps, level):
     now, made = [0.0], []
     monkeypatch.setattr(playback.time, "perf_counter", lambda: now[0])
 
@@ -100,6 +144,8 @@ def test_auto_takes_the_finest_level_that_keeps_up(monkeypatch, seconds, level):
         made.append(player)
         return player
 
-    chosen, player = choose_level(make, 3, motion())
-    assert chosen == level
-    assert len(made) == 3 - level and player is made[-1]  # each level is made once: making it again would compile again
+    choice = choose_level(make, 3, motion(), fps)
+    assert choice.lod == level
+    assert len(made) == 3 - level and choice.player is made[-1]  # made once: making it again would compile again
+    expected = {lod: 1.0 / seconds[lod] for lod in range(level, 3)}
+    assert choice.rates == pytest.approx(expected)
