@@ -8,6 +8,7 @@ import tyro
 from omg_jax.benchmarks.rasterizer import DEFAULT_CASES, FULL_CASES, chosen_cases, measure
 from omg_jax.benchmarks.report import bar_chart, table
 from omg_jax.benchmarks.scenes import Case
+from omg_jax.cli.bench_avatar import bench_avatar
 from omg_jax.cli.console import console, note, print_table, report
 from omg_jax.files import replacing
 
@@ -16,7 +17,7 @@ Names = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
 
 def bench(
-    what: tyro.conf.Positional[Literal["rasterizer"]],
+    what: tyro.conf.Positional[Literal["rasterizer", "avatar"]],
     json: bool = False,
     repeats: int = 7,
     full: bool = False,
@@ -25,14 +26,18 @@ def bench(
     channels: Several = (),
     batch: Several = (),
     plot: Path | None = None,
+    preset: str = "small",
+    weights: Path | None = None,
 ) -> None:
     """Times the rasterizer, forward, backward and both: heads at three levels of detail, and other scenes.
+
+    Or an avatar: its reconstruction and its frames stage by stage, and frames per second at every level of detail.
 
     On a CPU, process-CPU milliseconds of one call; on a GPU, wall milliseconds of a call among many queued ones. Beside
     it, in the same run, whatever is installed of gsplat and splax (on a GPU), and the specification in plain JAX.
 
     Args:
-        what: rasterizer is all there is yet.
+        what: What to time. scene, size, channels, batch, full and plot are the rasterizer's options.
         json: Print one JSON object instead of a table.
         repeats: Runs per measurement; the fastest counts.
         full: All scenes with 3, 32 and 64 channels, pictures of 256 to 2048 pixels, batches of 8 views.
@@ -42,7 +47,12 @@ def bench(
         channels: Features of a Gaussian.
         batch: Views drawn in one call.
         plot: Write the times as a picture, NAME.svg.
+        preset: The avatar's network.
+        weights: Its weights file; by default the one that ships with the preset, else random weights.
     """
+    if what == "avatar":
+        bench_avatar(preset, weights, repeats, json)
+        return
     cases = FULL_CASES if full else DEFAULT_CASES
     if scene or size or channels or batch:
         cases = chosen_cases(scene, size, channels, batch)

@@ -22,7 +22,7 @@ COMMANDS = {
     "train": "train a preset on clips; the same command again resumes",
     "doctor": "what is installed, which kernels load, which device, which weights",
     "assets": "list or get the weights and clips that are fetched on demand",
-    "bench": "measure the rasterizer",
+    "bench": "measure the rasterizer, or an avatar",
 }
 EXIT_BAD_INPUT, EXIT_NO_READER = 2, 1
 # No --no- twins of flags; options may follow a subcommand; a preset's optional parts are options, not subcommands.

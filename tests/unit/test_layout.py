@@ -18,6 +18,7 @@ ALLOWED = {
     "config_json": {"config"},
     "files": set(),
     "native": set(),
+    "allocator": set(),
     "assets": set(),
     "configs": {"config"},
     "geometry": VOCABULARY | {"native"},
