@@ -8,11 +8,14 @@ from scipy.spatial.transform import Rotation
 
 from omg_jax.geometry.rotations import (
     axis_angle_to_matrix,
+    axis_angle_to_quat,
     euler_to_matrix,
     matrix_to_axis_angle,
     matrix_to_euler,
     matrix_to_quat,
+    multiply_quats,
     quat_to_matrix,
+    rotate_by_quat,
 )
 from tests.tolerances import FLOAT32_ROUNDING, ROTATIONS
 
@@ -33,6 +36,15 @@ TO_CAMERA_AXES = jnp.diag(jnp.array([1.0, -1.0, -1.0]))
 def test_axis_angle_to_matrix_is_scipys():
     vectors = jnp.asarray(ROTATION.as_rotvec(), jnp.float32)
     np.testing.assert_allclose(jax.jit(axis_angle_to_matrix)(vectors), MATRIX, **FLOAT32_ROUNDING)
+
+
+def test_quaternions_turn_and_multiply_as_matrices_do():
+    quats = axis_angle_to_quat(jnp.asarray(ROTATION.as_rotvec(), jnp.float32))
+    np.testing.assert_allclose(quat_to_matrix(quats), MATRIX, **ROTATIONS)
+    vector = jnp.array([0.2, -0.5, 0.8])
+    np.testing.assert_allclose(rotate_by_quat(quats, vector[None]), MATRIX @ vector, **ROTATIONS)
+    products = quat_to_matrix(multiply_quats(quats, quats[::-1]))
+    np.testing.assert_allclose(products, MATRIX @ MATRIX[::-1], **ROTATIONS)
 
 
 def test_matrix_to_quat_is_scipys():

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from omg_jax.head.model import JOINT_PARENTS, HeadModel, head_landmarks, head_vertices, zero_params
+from omg_jax.head.model import (
+    JOINT_PARENTS,
+    HeadModel,
+    bake_identity,
+    head_landmarks,
+    head_vertices,
+    joint_positions,
+    zero_params,
+)
 from omg_jax.types import HeadParams
 from tests.tolerances import FLOAT32_ROUNDING, SKINNING
 
@@ -112,3 +120,13 @@ def test_landmarks_lie_on_their_faces(model):
     expected = np.einsum("lk,lkc->lc", np.asarray(model.landmark_barycentrics), corners)
     assert landmarks.shape == (2, NUM_LANDMARKS, 3)
     np.testing.assert_allclose(landmarks[1], expected, **FLOAT32_ROUNDING)
+
+
+def test_a_persons_own_head_moves_as_the_model_with_their_shape(model):
+    params, offsets = random_params(model, 5), jnp.asarray(np.random.default_rng(6).normal(size=(NUM_VERTICES, 3)))
+    offsets = 0.1 * offsets.astype(jnp.float32)
+    own = bake_identity(model, params.shape_params, offsets)
+    ours = head_vertices(own, params._replace(shape_params=jnp.zeros(0)))
+    np.testing.assert_allclose(ours, head_vertices(model, params, offsets), **SKINNING)
+    expected = np.asarray(model.joint_regressor) @ np.asarray(own.template)
+    np.testing.assert_allclose(joint_positions(own), expected, **SKINNING)
