@@ -91,14 +91,14 @@ def axis_angle_to_quat(axis_angle: Float[Array, "*b 3"]) -> Float[Array, "*b 4"]
     return jnp.concatenate([(1.0 - versine * squared)[..., None], sinc[..., None] * half], axis=-1)
 
 
-def multiply_quats(a: Float[Array, "*b 4"], b: Float[Array, "*b 4"]) -> Float[Array, "*b 4"]:
+def multiply_quats(a: Float[Array, "*#b 4"], b: Float[Array, "*#b 4"]) -> Float[Array, "*b 4"]:
     """The quaternion of rotation b followed by rotation a."""
     aw, av, bw, bv = a[..., :1], a[..., 1:], b[..., :1], b[..., 1:]
     real = aw * bw - jnp.sum(av * bv, axis=-1, keepdims=True)
     return jnp.concatenate([real, aw * bv + bw * av + jnp.cross(av, bv)], axis=-1)
 
 
-def rotate_by_quat(quat: Float[Array, "*b 4"], vectors: Float[Array, "*b 3"]) -> Float[Array, "*b 3"]:
+def rotate_by_quat(quat: Float[Array, "*#b 4"], vectors: Float[Array, "*#b 3"]) -> Float[Array, "*b 3"]:
     """Vectors turned by unit quaternions."""
     w, axis = quat[..., :1], quat[..., 1:]
     twice = 2.0 * jnp.cross(axis, vectors)
