@@ -127,8 +127,8 @@ def reconstruct(
 
 @functools.cache
 def queries_program(graphdef: nnx.GraphDef) -> Callable:
-    """The compiled ``transformer.start``."""
-    return jax.jit(lambda weights, constants: merge_model(graphdef, weights, constants).transformer.start())
+    """The compiled ``OMG.start``."""
+    return jax.jit(lambda weights, constants: merge_model(graphdef, weights, constants).start())
 
 
 @functools.cache

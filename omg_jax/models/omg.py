@@ -137,7 +137,7 @@ class OMG(nnx.Module):
         return Reconstruction(levels, plane, offsets)
 
     def start(self) -> Float[Array, "v c"] | None:
-        """What of the global branch depends on no photo (GlobalTransformer.start); None where there is no such branch."""
+        """What of the global branch depends on no photo (GlobalTransformer.start); None where there is no branch."""
         return self.transformer.start() if self.config.parts.global_features else None
 
     def global_branch(
