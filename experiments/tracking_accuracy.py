@@ -21,25 +21,19 @@ from PIL import Image
 from record import write_result
 
 from omg_jax.assets.registry import asset_path
-from omg_jax.geometry.camera import portrait_intrinsics
 from omg_jax.head.load import Head, load_head
-from omg_jax.tracking.cost import Observation, project, visible
 from omg_jax.tracking.crop import PORTRAIT_SIZE, draw_portrait
 from omg_jax.tracking.face_mesh import (
     INNER_LIPS,
-    LEFT_EYE_OUTER,
     LEFT_EYELIDS,
     LEFT_IRIS,
     OUTER_LIPS,
-    RIGHT_EYE_OUTER,
     RIGHT_EYELIDS,
     RIGHT_IRIS,
 )
-from omg_jax.tracking.landmark_head import reduce_to_landmarks
 from omg_jax.tracking.landmarks import FaceLandmarker, FaceLandmarks
-from omg_jax.tracking.observe import observe
 from omg_jax.tracking.overlay import overlay_head
-from omg_jax.tracking.solve import Solution, smooth_solution, solution_motion, solve, spread
+from omg_jax.tracking.solve import Solution, solution_motion, solve, solve_clip, spread
 from omg_jax.tracking.video import video_frames, video_info
 
 # Clip -> frames spread over it that are measured, and consecutive frames on which smoothing is measured, from where.
@@ -74,16 +68,6 @@ class Sample(NamedTuple):
     net_milliseconds: float
 
 
-class Fit(NamedTuple):
-    """Errors [t, l] in percent of IOD, which landmarks face the camera, fitted and seen pixels [t, l, 2], IOD [t]."""
-
-    errors: np.ndarray
-    visible: np.ndarray
-    fitted: np.ndarray
-    seen: np.ndarray
-    iod: np.ndarray
-
-
 def look(clip: str, indices: list[int]) -> Sample:
     """Decodes a clip and runs the nets on the chosen frames that show a face."""
     landmarker, chosen, frames, landmarks, seconds = FaceLandmarker(), set(indices), [], [], 0.0
@@ -98,21 +82,7 @@ def look(clip: str, indices: list[int]) -> Sample:
     return Sample(frames, landmarks, 1000.0 * seconds / len(indices))
 
 
-def measure(solution: Solution, landmarks: list[FaceLandmarks], head: Head) -> Fit:
-    """Compares a solution's landmarks with the seen ones."""
-    reduced = reduce_to_landmarks(head)
-    window = solution.window
-    seen: Observation = observe(landmarks, head.expression_names, window.centre, PORTRAIT_SIZE / window.side)
-    focal = portrait_intrinsics((PORTRAIT_SIZE, PORTRAIT_SIZE))[0, 0]
-    fitted = jax.jit(jax.vmap(project, (None, 0, None, None)))(reduced, solution.frames, solution.shape, focal)
-    facing = jax.jit(jax.vmap(visible, (None, 0)))(reduced, solution.frames.rotation)
-    points = np.asarray(seen.points)
-    iod = np.linalg.norm(points[:, RIGHT_EYE_OUTER] - points[:, LEFT_EYE_OUTER], axis=-1)
-    errors = np.linalg.norm(np.asarray(fitted) - points[..., :2], axis=-1) / iod[:, None] * 100.0
-    return Fit(errors, np.asarray(facing), np.asarray(fitted), points[..., :2], iod)
-
-
-def summary(fit: Fit) -> dict:
+def summary(fit: Comparison) -> dict:
     """Median and 95th percentile over visible landmarks of all frames, and medians by region."""
 
     def of(statistic, columns) -> float:
@@ -135,11 +105,11 @@ def accuracy(sample: Sample, head: Head) -> tuple[Solution, dict]:
     jax.block_until_ready(solve(sample.landmarks, head, shape=first.shape).frames)
     milliseconds = 1000.0 * (time.process_time() - start) / len(sample.landmarks)
     depth = float(jnp.median(whole.frames.translation[:, 2]))
-    fit = measure(whole, sample.landmarks, head)
+    fit = compare(whole, sample.landmarks, head)
     return whole, {
         "frames": len(sample.landmarks),
         "shape_of_clip": summary(fit),
-        "shape_of_first_frame": summary(measure(from_first, sample.landmarks, head)),
+        "shape_of_first_frame": summary(compare(from_first, sample.landmarks, head)),
         "median_iod_px": round(float(np.median(fit.iod)), 1),
         "median_depth": round(depth, 2),
         "net_cpu_ms_per_frame": round(sample.net_milliseconds, 1),
@@ -148,30 +118,39 @@ def accuracy(sample: Sample, head: Head) -> tuple[Solution, dict]:
 
 
 def smoothing(clip: str, head: Head) -> dict:
-    """What smoothing does on consecutive frames: mean second difference of the landmarks, and error, in % of IOD."""
+    """What the fit over time does on consecutive frames: mean second difference of the landmarks, and error.
+
+    Both in percent of IOD; also the CPU time of a frame, nets and fit, where the faces are followed.
+    """
     start, count = CONSECUTIVE[clip]
     sample = look(clip, list(range(start, start + count)))
-    raw = solve(sample.landmarks, head)
-    smoothed = smooth_solution(raw, video_info(asset_path(clip)).fps)
-    before, after = measure(raw, sample.landmarks, head), measure(smoothed, sample.landmarks, head)
+    alone = compare(solve(sample.landmarks, head), sample.landmarks, head)
+    shape = solve_clip(sample.landmarks, head).shape
+    begin = time.process_time()
+    solution = solve_clip(sample.landmarks, head, shape)
+    milliseconds = 1000.0 * (time.process_time() - begin) / len(sample.landmarks)
+    together = compare(solution, sample.landmarks, head)
 
-    def second_difference(pixels: np.ndarray) -> float:
-        return round(float(np.abs(np.diff(pixels, 2, axis=0)).mean() / before.iod.mean() * 100.0), 3)
+    def second_difference(points: np.ndarray) -> float:
+        return round(float(trembling(points).mean() / alone.iod.mean() * 100.0), 3)
 
     return {
         "second_difference": {
-            "net": second_difference(before.seen),
-            "fit": second_difference(before.fitted),
-            "smoothed": second_difference(after.fitted),
+            "net": second_difference(alone.seen),
+            "fit": second_difference(alone.fitted),
+            "smoothed": second_difference(together.fitted),
         },
-        "median_error": {"fit": summary(before)["median"], "smoothed": summary(after)["median"]},
+        "median_error": {"fit": summary(alone)["median"], "smoothed": summary(together)["median"]},
+        "lost_frames": count - len(sample.landmarks),
+        "net_cpu_ms_per_frame": round(sample.net_milliseconds, 1),
+        "fit_cpu_ms_per_frame": round(milliseconds, 1),
     }
 
 
 def draw_overlays(clip: str, sample: Sample, solution: Solution, head: Head, folder: Path) -> None:
     """Writes one picture: spread frames of a clip, plain and under the mesh with seen and fitted landmarks."""
     motion = solution_motion(solution, head, 25.0, clip)
-    fit = measure(solution, sample.landmarks, head)
+    fit = compare(solution, sample.landmarks, head)
     columns = []
     for index in spread(len(sample.frames), NUM_OVERLAYS):
         portrait = draw_portrait(sample.frames[index], solution.window)

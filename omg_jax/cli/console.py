@@ -2,10 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 console = Console(stderr=True, highlight=False)
@@ -46,6 +46,18 @@ def progress_bar() -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
     )
+
+
+def telling(progress: Progress, name: str = "") -> Callable[[str, int, int], None]:
+    """Shows what is being done, how much of it is done and of how much (0: not known): a bar for each stage."""
+    bars: dict[str, TaskID] = {}
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if stage not in bars:
+            bars[stage] = progress.add_task(f"{name}: {stage}" if name else stage, total=total or None)
+        progress.update(bars[stage], completed=done)
+
+    return tell
 
 
 def tracked(items: Iterable, description: str, total: int) -> Iterable:

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from omg_jax.assets import AssetError, asset_path
 from omg_jax.avatar import count_gaussians, make_player
 from omg_jax.avatar_file import Avatar, load_avatar, save_avatar
-from omg_jax.cli.console import note, progress_bar, report, tracked
+from omg_jax.cli.console import note, progress_bar, report, telling, tracked
 from omg_jax.cli.inputs import demo_motion, face_facts, read_photo, track_portrait
 from omg_jax.cli.mesh_picture import mesh_picture
 from omg_jax.cli.network import load_network
@@ -78,8 +78,8 @@ def demo_driver(head: Head, size: int) -> Driver:
         frames = range(num_frames(motion))
         return Driver(motion, np.stack([mesh_picture(head, *motion_frame(motion, i), size) for i in frames]), {})
     with progress_bar() as progress:
-        video = track_video(clip, head, progress)
-    return Driver(fit_motion(video.motion, size), video.images, face_facts(video))
+        video = track_video(clip, head, telling(progress))
+    return Driver(fit_motion(video.clip.motion, size), video.images, face_facts(video.clip))
 
 
 def reel_frames(

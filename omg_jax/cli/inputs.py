@@ -7,11 +7,10 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from omg_jax.cli.console import console, note, progress_bar
-from omg_jax.cli.playback import num_frames
+from omg_jax.cli.console import console, note, progress_bar, telling
 from omg_jax.head.load import Head
 from omg_jax.tracking.motion import Motion, load_motion
-from omg_jax.tracking.track import TrackedMotion, TrackedPhoto, TrackedVideo, track_motion, track_photo
+from omg_jax.tracking.track import TrackedClip, TrackedPhoto, track_motion, track_photo
 
 MIN_PHOTO_SIZE = 64  # pixels; below this the face detector's input is mostly invented
 MIN_FACE_WIDTH = 80  # pixels; the portrait crop enlarges a smaller face nearly threefold or more
@@ -64,19 +63,23 @@ def read_driver(path: Path, head: Head, max_frames: int | None = None) -> tuple[
 def track_clip(path: Path, head: Head, max_frames: int | None = None) -> tuple[Motion, dict[str, int]]:
     """The motion of a video's first frames (None: of all), and what a report says of its faces (see face_facts)."""
     with progress_bar() as progress:
-        tracked = track_motion(path, head, progress, max_frames)
+        tracked = track_motion(path, head, telling(progress), max_frames)
     return tracked.motion, face_facts(tracked)
 
 
-def face_facts(tracked: TrackedMotion | TrackedVideo) -> dict[str, int]:
-    """What a report says of a tracked video's faces; notes where there are several, or frames without any."""
-    source = tracked.motion.source
-    if tracked.num_faces > 1:
-        note(f"{source} shows up to {tracked.num_faces} faces: the largest of its first frame is followed")
-    if tracked.num_missing:
-        total = num_frames(tracked.motion)
-        note(f"{source} shows no face in {tracked.num_missing} of {total} frames: they take the nearest one's head")
-    return {"faces_in_video": tracked.num_faces, "frames_without_face": tracked.num_missing}
+def face_facts(tracked: TrackedClip) -> dict[str, int]:
+    """What a report says of a tracked clip; notes where it is one of several shots or people, or has lost frames."""
+    source, quality, (start, stop) = tracked.motion.source, tracked.quality, tracked.frames
+    if tracked.num_shots > 1:
+        note(f"{source} has {tracked.num_shots} shots: frames {start} to {stop - 1} are taken, where a face is longest")
+    if quality.faces > 1:
+        note(f"{source} shows up to {quality.faces} faces: one of its first frame is followed")
+    if quality.lost_frames:
+        note(
+            f"{source} shows no face in {quality.lost_frames} of {quality.frames} frames: there the head moves on the "
+            "way between its neighbours"
+        )
+    return {"faces_in_video": quality.faces, "frames_without_face": quality.lost_frames}
 
 
 def check_max_frames(max_frames: int | None) -> None:

@@ -17,7 +17,7 @@ from jax.lax import Precision
 from jaxtyping import Array, Bool, Float
 
 from omg_jax.geometry.rotations import axis_angle_to_matrix
-from omg_jax.tracking.landmark_head import LandmarkHead, landmark_points, turn_eyes
+from omg_jax.tracking.landmark_head import LandmarkHead, gaze_to_eye_pose, landmark_points
 
 NUM_POSE = 6  # rotation update about the head's origin, then translation
 NUM_GAZE = 4
@@ -144,20 +144,33 @@ def landmark_jacobians(
     by_rotation = jnp.stack(
         [jnp.stack([zero, c, -b], -1), jnp.stack([-c, zero, a], -1), jnp.stack([b, -a, zero], -1)], axis=1
     )
-    pose = jnp.concatenate([by_rotation, jnp.broadcast_to(jnp.eye(3), by_rotation.shape)], axis=-1)
-    by_head_point = jnp.matmul(by_point, fit.rotation @ FACING, precision=Precision.HIGHEST)
     by_gaze = jax.jacfwd(landmark_points, argnums=3)(head, shape, fit.expression, fit.gaze)
+    by_head_point = _products(by_point, jnp.broadcast_to(fit.rotation @ FACING, (*z.shape, 3, 3)))
+    # What turns with an eye moves by its rotation of the landmark less its joint.
+    turns = axis_angle_to_matrix(gaze_to_eye_pose(fit.gaze).reshape(2, 3)) - jnp.eye(3)
+    by_eye = [
+        head.eye_weights[:, eye, None, None] * _products(by_head_point, jnp.broadcast_to(turn, (*z.shape, 3, 3)))
+        for eye, turn in enumerate(turns)
+    ]
+    by_landmark = by_head_point + sum(by_eye)
 
     def columns(basis: Array) -> Array:
-        turned_basis = jax.vmap(lambda rows: turn_eyes(head, rows, fit.gaze), in_axes=-1, out_axes=-1)(basis)
-        return jnp.matmul(by_head_point, turned_basis, precision=Precision.HIGHEST)
+        by_joints = sum(
+            jnp.matmul(by, joint, precision=Precision.HIGHEST) for by, joint in zip(by_eye, basis[-2:], strict=True)
+        )
+        return _products(by_landmark, basis[:-2]) - by_joints
 
     by_frame = (
-        jnp.matmul(by_point, pose, precision=Precision.HIGHEST),
+        jnp.concatenate([_products(by_point, by_rotation), by_point], axis=-1),
         columns(head.expression_basis),
-        jnp.matmul(by_head_point, by_gaze, precision=Precision.HIGHEST),
+        _products(by_head_point, by_gaze),
     )
     return jnp.concatenate(by_frame, axis=-1), columns(head.shape_basis)
+
+
+def _products(left: Float[Array, "l 2 3"], right: Float[Array, "l 3 k"]) -> Float[Array, "l 2 k"]:
+    """Matrix products, written out: compilers make a loop of calls of small ones in a batch."""
+    return sum(left[:, :, k, None] * right[:, None, k] for k in range(3))
 
 
 def prior_cost(head: LandmarkHead, seen: Observation, fit: FrameFit) -> Float[Array, ""]:

@@ -22,6 +22,7 @@ from omg_jax.tracking.cost import (
 from omg_jax.tracking.landmark_head import LandmarkHead
 
 ITERATIONS = 12
+FRAME_ITERATIONS = 5  # enough where the shape is known: no clip changes after the third
 SHAPE_PRIOR = 1.0
 MAX_STEP = 0.5  # of a weight, a slider, or an angle in radians, per iteration
 
@@ -36,7 +37,7 @@ def fit_clip(head: LandmarkHead, seen: Observation, focal: Float[Array, ""]) -> 
         frames, shape = carry
         equations = jax.vmap(lambda one, fit: frame_equations(head, one, fit, shape, focal))(seen, frames)
         frame_steps, shape_step = _joint_step(equations, shape)
-        return jax.vmap(_advance)(frames, frame_steps), shape + shape_step
+        return jax.vmap(advance)(frames, frame_steps), shape + shape_step
 
     return jax.lax.fori_loop(0, ITERATIONS, step, (frames, shape))
 
@@ -45,14 +46,19 @@ def fit_clip(head: LandmarkHead, seen: Observation, focal: Float[Array, ""]) -> 
 def fit_frames(head: LandmarkHead, seen: Observation, focal: Float[Array, ""], shape: Float[Array, "s"]) -> FrameFit:
     """Fits frames (leading axis t) of a person whose shape is known, each by itself; focal in pixels."""
 
-    def fit_one(one: Observation) -> FrameFit:
-        def step(_, fit):
-            equations = frame_equations(head, one, fit, shape, focal)
-            return _advance(fit, -_solve(equations.frame, equations.frame_gradient))
+    return jax.vmap(lambda one: fit_frame(head, one, focal, shape, FRAME_ITERATIONS))(seen)
 
-        return jax.lax.fori_loop(0, ITERATIONS, step, initial_fit(head, one, focal=focal))
 
-    return jax.vmap(fit_one)(seen)
+def fit_frame(
+    head: LandmarkHead, seen: Observation, focal: Float[Array, ""], shape: Float[Array, "s"], iterations: int
+) -> FrameFit:
+    """One frame of a person whose shape is known, by itself."""
+
+    def step(_, fit):
+        equations = frame_equations(head, seen, fit, shape, focal)
+        return advance(fit, -solve_scaled(equations.frame, equations.frame_gradient))
+
+    return jax.lax.fori_loop(0, iterations, step, initial_fit(head, seen, focal=focal))
 
 
 def initial_fit(head: LandmarkHead, seen: Observation, *, focal: Float[Array, ""]) -> FrameFit:
@@ -72,18 +78,18 @@ def initial_fit(head: LandmarkHead, seen: Observation, *, focal: Float[Array, ""
 def _joint_step(equations: NormalEquations, shape: Array) -> tuple[Array, Array]:
     """Steps of all frames [t, n] and of the shape [s], by Schur complement: frames meet only in the shape."""
     right = jnp.concatenate([equations.frame_shape, equations.frame_gradient[..., None]], axis=-1)
-    solved = jax.vmap(_solve)(equations.frame, right)
+    solved = jax.vmap(solve_scaled)(equations.frame, right)
     by_shape, alone = solved[..., :-1], solved[..., -1]
     transposed = jnp.swapaxes(equations.frame_shape, -1, -2)
     reduced = equations.shape - jnp.matmul(transposed, by_shape, precision=Precision.HIGHEST)
     pull = jnp.einsum("tsn,tn->ts", transposed, alone, precision=Precision.HIGHEST)
     matrix = reduced.mean(axis=0) + SHAPE_PRIOR * jnp.eye(shape.shape[0])
     gradient = (equations.shape_gradient - pull).mean(axis=0) + SHAPE_PRIOR * shape
-    shape_step = _limit(-_solve(matrix, gradient))
+    shape_step = _limit(-solve_scaled(matrix, gradient))
     return -alone - jnp.einsum("tns,s->tn", by_shape, shape_step, precision=Precision.HIGHEST), shape_step
 
 
-def _solve(matrix: Array, right: Array) -> Array:
+def solve_scaled(matrix: Array, right: Array) -> Array:
     """Solves a symmetric positive system, scaled to unit diagonal: its unknowns have different units."""
     scale = jax.lax.rsqrt(jnp.maximum(jnp.diagonal(matrix), 1e-12))
     # What float32 leaves of an almost singular matrix may be negative; this keeps the factor real.
@@ -96,6 +102,6 @@ def _limit(step: Array) -> Array:
     return jnp.clip(step, -MAX_STEP, MAX_STEP)
 
 
-def _advance(fit: FrameFit, step: Array) -> FrameFit:
+def advance(fit: FrameFit, step: Array) -> FrameFit:
     """The fit after a step, of which all but the translation is limited."""
     return apply_update(fit, _limit(step).at[3:NUM_POSE].set(step[3:NUM_POSE]))

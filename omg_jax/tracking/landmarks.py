@@ -1,7 +1,8 @@
 """478 face landmarks and 52 expression scores of a picture, by MediaPipe's face landmarker nets.
 
 The road: face detector -> landmark net on a window around the box -> landmark net again on a window around the first
-landmarks -> expression net on a subset of the second landmarks.
+landmarks -> expression net on a subset of the second landmarks. A face that is followed needs neither detector nor,
+while it moves little, the second pass.
 """
 
 import zipfile
@@ -21,6 +22,8 @@ INPUT_SIZE = 256
 WINDOW_MARGIN = 1.5  # side of the window over the longer side of what it must show
 MIN_PICTURE_SIDE = 64
 PRESENCE_THRESHOLD = 0.5
+# A window that followed a face this closely is as good as one drawn anew: shift over side, change of size, radians.
+MAX_WINDOW_CHANGE = 0.08
 
 
 class FaceLandmarks(NamedTuple):
@@ -28,8 +31,8 @@ class FaceLandmarks(NamedTuple):
 
     points: x, y in pixels (pixel (0, 0) has its centre at (0.5, 0.5)) and z in the same unit, smaller towards the
     camera, relative to the head's middle. scores: the 52 of face_mesh.EXPRESSION_SCORES, in [0, 1]. presence:
-    probability that the window shows a face. box: left, top, right, bottom of the points. num_faces: how many the
-    detector saw.
+    probability that the window shows a face; 0 where nothing was seen and the rest is guessed. box: left, top, right,
+    bottom of the points. num_faces: how many the detector saw.
     """
 
     points: Float[np.ndarray, "478 3"]
@@ -56,22 +59,38 @@ class FaceLandmarker:
     ) -> FaceLandmarks | None:
         """Landmarks of the largest face of an RGB picture, or None where no face is seen.
 
-        previous: the same person's landmarks in the frame before; then the face nearest to them is taken, and their
-        place is where to look when the detector misses. Without it the picture is searched for small faces too.
-        ValueError where the picture is smaller than 64 x 64.
+        previous: the same person's landmarks in the frame before; then they are followed, or the detected face nearest
+        to them is taken. Without it the picture is searched for small faces too. ValueError where the picture is
+        smaller than 64 x 64.
         """
-        check_picture(image)
         if previous is None:
-            faces = self._all_faces(image)
+            faces = self.search(image)
             return max(faces, key=lambda face: box_area(face.box))._replace(num_faces=len(faces)) if faces else None
-        boxes = detect_faces(self._detector, image)
-        face = self._look(image, choose_window(boxes, previous))
-        return face and face._replace(num_faces=max(1, len(boxes)))
+        return self.follow(image, previous) or self._look(image, choose_window(self.detect(image), previous))
 
-    def _all_faces(self, image: np.ndarray) -> list[FaceLandmarks]:
-        """Every face that the detector finds and the landmark net confirms."""
+    def follow(self, image: UInt8[np.ndarray, "h w 3"], previous: FaceLandmarks) -> FaceLandmarks | None:
+        """A face near where it was in the frame before; None where the net sees none there. The detector rests."""
+        check_picture(image)
+        window = window_of_points(previous.points)
+        points, presence = self._landmarks_in(image, window)
+        if presence >= PRESENCE_THRESHOLD and window_change(window, window_of_points(points)) < MAX_WINDOW_CHANGE:
+            return self._finish(points, presence)
+        return self._look(image, window)
+
+    def detect(self, image: UInt8[np.ndarray, "h w 3"]) -> list[FaceBox]:
+        """Boxes of the faces that fill a good part of the picture."""
+        check_picture(image)
+        return detect_faces(self._detector, image)
+
+    def search(self, image: UInt8[np.ndarray, "h w 3"]) -> list[FaceLandmarks]:
+        """Every face, small ones too, that the detector finds and the landmark net confirms."""
+        check_picture(image)
+        return self.confirm(image, search_faces(self._detector, image))
+
+    def confirm(self, image: UInt8[np.ndarray, "h w 3"], boxes: list[FaceBox]) -> list[FaceLandmarks]:
+        """The faces in detected boxes that the landmark net sees too, each once."""
         confirmed: list[FaceLandmarks] = []
-        for box in search_faces(self._detector, image):
+        for box in boxes:
             face = self._look(image, window_of_face(box))
             # Two boxes of one face lead to the same landmarks.
             if face and all(overlap(face.box, other.box) < SAME_FACE_OVERLAP for other in confirmed):
@@ -82,8 +101,9 @@ class FaceLandmarker:
         """Landmarks in a window, in two passes, and scores; None where the net sees no face there."""
         points, _ = self._landmarks_in(image, window)
         points, presence = self._landmarks_in(image, window_of_points(points))
-        if presence < PRESENCE_THRESHOLD:
-            return None
+        return self._finish(points, presence) if presence >= PRESENCE_THRESHOLD else None
+
+    def _finish(self, points: np.ndarray, presence: float) -> FaceLandmarks:
         (scores,) = self._expression_net(points[None, list(EXPRESSION_NET_LANDMARKS), :2]).values()
         box = np.concatenate([points[:, :2].min(axis=0), points[:, :2].max(axis=0)])
         return FaceLandmarks(
@@ -114,6 +134,13 @@ def choose_window(faces: list[FaceBox], previous: FaceLandmarks) -> SquareCrop:
     if nearest is None or overlap(nearest.box, previous.box) == 0:
         return window_of_points(previous.points)
     return window_of_face(nearest)
+
+
+def window_change(before: SquareCrop, after: SquareCrop) -> float:
+    """How far a window moved: the largest of its shift over its side, its relative change of size, and its turn."""
+    shift = np.hypot(*np.subtract(after.centre, before.centre)) / before.side
+    turn = np.remainder(after.angle - before.angle + np.pi, 2.0 * np.pi) - np.pi
+    return float(max(shift, abs(after.side / before.side - 1.0), abs(turn)))
 
 
 def window_of_face(face: FaceBox) -> SquareCrop:

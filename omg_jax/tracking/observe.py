@@ -22,16 +22,17 @@ def observe(
 ) -> Observation:
     """Observations of frames, in pixels from a principal point of the pictures, times scale.
 
-    expression_names: the head's units; those without a score have the prior 0.
+    expression_names: the head's units; those without a score have the prior 0. Landmarks of presence 0 weigh nothing.
     """
     scores = np.stack([seen.scores for seen in landmarks])
     points = np.stack([seen.points for seen in landmarks])
+    seen = np.array([seen.presence > 0 for seen in landmarks], np.float32)
     centred = (points - np.array([*principal_point, 0.0])) * scale
     return Observation(
         points=jnp.asarray(centred, jnp.float32),
         expression=expression_prior(scores, expression_names),
         gaze=gaze_prior(scores),
-        weights=landmark_trust(scores, points.shape[1]),
+        weights=landmark_trust(scores, points.shape[1]) * seen[:, None],
     )
 
 

@@ -8,33 +8,32 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from omg_jax.geometry.camera import PORTRAIT_FOCAL, portrait_intrinsics, world_to_pixels
-from omg_jax.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from omg_jax.head.load import Head
 from omg_jax.head.model import head_vertices
-from omg_jax.tracking.cost import FACING, FrameFit, Observation
+from omg_jax.tracking.cost import FACING, NUM_GAZE, FrameFit, Observation
 from omg_jax.tracking.crop import PORTRAIT_SIZE, face_window, portrait_window, skull_vertices
 from omg_jax.tracking.crops import SquareCrop, points_to_picture
 from omg_jax.tracking.fit import fit_clip, fit_frames
+from omg_jax.tracking.joint import Steadiness, fit_jointly
 from omg_jax.tracking.landmark_head import LandmarkHead, gaze_to_eye_pose, reduce_to_landmarks
 from omg_jax.tracking.landmarks import FaceLandmarks
 from omg_jax.tracking.motion import Motion
 from omg_jax.tracking.observe import observe
-from omg_jax.tracking.smoothing import Smoothness, smooth
 from omg_jax.types import Camera, HeadParams
 
 # The shape is fitted on this many frames, spread over the clip: more of them hardly change it.
 SHAPE_FRAMES = 16
 # Frames are fitted in batches of one size, so that one compiled program serves all clips.
 BATCH = 32
+FOCAL = PORTRAIT_FOCAL * PORTRAIT_SIZE / 2  # pixels of a portrait
 
-# Chosen on carphone, franck and cap12: trembling falls to 0.74, 0.48 and 0.55 of the landmark net's, the reprojection
-# error grows by at most 0.1 % of the eyes' distance. Depth is the least certain (2.5 mm at rest) and carries no
-# expression, so it is smoothed hardest.
-ROTATION = Smoothness(cutoff=1.5, speed_gain=64.0)
-ACROSS = Smoothness(cutoff=1.5, speed_gain=96.0)
-DEPTH = Smoothness(cutoff=0.4, speed_gain=8.0)
-EXPRESSION = Smoothness(cutoff=1.5, speed_gain=24.0)
-GAZE = Smoothness(cutoff=1.5, speed_gain=32.0)
+# Frames are held together in time in pieces of this many, which overlap: what lies further apart does not matter.
+PIECE, OVERLAP = 128, 12
+
+# (strength, scale) of joint.Steadiness. Chosen on consecutive frames of carphone, franck and cap12 so that trembling
+# falls as far as it can while the reprojection error grows by less than 0.1 % of the eyes' distance on each.
+ROTATION, ACROSS, DEPTH = (2.0, 0.005), (2.0, 0.005), (2.0, 0.02)
+EXPRESSION, GAZE = (1.5, 0.03), (1.5, 0.02)
 
 
 class Solution(NamedTuple):
@@ -46,34 +45,66 @@ class Solution(NamedTuple):
 
 
 def solve(landmarks: list[FaceLandmarks], head: Head, shape: Float[Array, "s"] | None = None) -> Solution:
-    """Fits all frames of a clip. shape: the person's, where it is known; else it is fitted with the frames."""
+    """Fits all frames of a clip, each by itself. shape: the person's, where it is known; else it is fitted too."""
     reduced = reduce_to_landmarks(head)
+    known = _solve_shape(reduced, landmarks, head, shape)
+    if len(landmarks) == known.frames.rotation.shape[0]:
+        return known
+    return _fit(reduced, head, landmarks, known.window, known.shape)
+
+
+def solve_clip(found: list[FaceLandmarks | None], head: Head, shape: Float[Array, "s"] | None = None) -> Solution:
+    """Fits consecutive frames, held together in time (see joint.py). shape: as for solve.
+
+    Frames where nobody was seen (None) lie on the way between their neighbours. Memory: that of the landmarks.
+    """
+    reduced = reduce_to_landmarks(head)
+    known = _solve_shape(reduced, [seen for seen in found if seen], head, shape)
+    landmarks, steadiness, pieces = bridge_gaps(found), steadiness_of(head), []
+    for start in range(0, len(landmarks), PIECE):
+        first, stop = max(0, start - OVERLAP), min(start + PIECE, len(landmarks))
+        # One size for all pieces, so that one compiled program serves all clips; what is too much is not seen.
+        piece = landmarks[first : start + PIECE + OVERLAP]
+        piece += [piece[-1]._replace(presence=0.0)] * (PIECE + 2 * OVERLAP - len(piece))
+        seen = observe_in(piece, head, known.window)
+        frames = fit_jointly(reduced, seen, jnp.float32(FOCAL), known.shape, steadiness)
+        pieces.append(jax.tree.map(lambda x: np.asarray(x)[start - first : stop - first], frames))  # noqa: B023
+    return known._replace(frames=jax.tree.map(lambda *parts: np.concatenate(parts), *pieces))
+
+
+def bridge_gaps(found: list[FaceLandmarks | None]) -> list[FaceLandmarks]:
+    """Frames where nobody was seen get what lies between their neighbours', with presence 0; the ends repeat."""
+    present = np.array([index for index, seen in enumerate(found) if seen])
+    bridged = list(found)
+    for index in np.setdiff1d(np.arange(len(found)), present).tolist():
+        after = int(np.searchsorted(present, index))
+        left, right = int(present[max(0, after - 1)]), int(present[min(after, len(present) - 1)])
+        share = (index - left) / (right - left) if right > left else 0.0
+        one, other = found[left], found[right]
+        between = {
+            name: (1 - share) * getattr(one, name) + share * getattr(other, name)
+            for name in ("points", "scores", "box")
+        }
+        bridged[index] = one._replace(**between, presence=0.0)
+    return bridged
+
+
+def steadiness_of(head: Head) -> Steadiness:
+    """How the unknowns of a head's frames are held together in time."""
+    parts = ((ROTATION, 3), (ACROSS, 2), (DEPTH, 1), (EXPRESSION, len(head.expression_names)), (GAZE, NUM_GAZE))
+    strength, scale = np.concatenate([np.tile(np.float32(pair), (count, 1)) for pair, count in parts]).T
+    return Steadiness(jnp.asarray(strength), jnp.asarray(scale))
+
+
+def _solve_shape(
+    reduced: LandmarkHead, landmarks: list[FaceLandmarks], head: Head, shape: Float[Array, "s"] | None
+) -> Solution:
+    """A clip's shape (unless it is given) and window, from frames spread over it, with these frames' fits."""
     chosen = [landmarks[index] for index in spread(len(landmarks), SHAPE_FRAMES)]
     # The window depends on the skull, and the skull on a fit: a first one is made in a window around the face.
     guess = face_window(np.stack([seen.points for seen in chosen]))
     window = portrait_window(_skull_pixels(head, _fit(reduced, head, chosen, guess, shape)))
-    solution = _fit(reduced, head, chosen, window, shape)
-    if len(landmarks) == len(chosen):
-        return solution
-    return _fit(reduced, head, landmarks, window, solution.shape)
-
-
-def smooth_solution(solution: Solution, fps: float) -> Solution:
-    """The solution with its motion smoothed; the shape stays."""
-    rotation, translation, expression, gaze = (np.asarray(values) for values in solution.frames)
-    # Rotation vectors from the first frame's pose: they do not wrap around unless the head turns by half a turn.
-    turns = np.asarray(jax.jit(matrix_to_axis_angle)(rotation @ rotation[0].T))
-    rotation = np.asarray(jax.jit(axis_angle_to_matrix)(smooth(turns, fps, ROTATION))) @ rotation[0]
-    across, depth = smooth(translation[:, :2], fps, ACROSS), smooth(translation[:, 2:], fps, DEPTH)
-    # The picture shows x / z and y / z: a smoother depth must not move the head in it.
-    across = across * depth / translation[:, 2:]
-    smoothed = FrameFit(
-        rotation=jnp.asarray(rotation),
-        translation=jnp.asarray(np.concatenate([across, depth], axis=1)),
-        expression=jnp.asarray(smooth(expression, fps, EXPRESSION)),
-        gaze=jnp.asarray(smooth(gaze, fps, GAZE)),
-    )
-    return solution._replace(frames=smoothed)
+    return _fit(reduced, head, chosen, window, shape)
 
 
 def solution_motion(solution: Solution, head: Head, fps: float, source: str) -> Motion:
@@ -92,18 +123,22 @@ def _fit(
     reduced: LandmarkHead, head: Head, landmarks: list[FaceLandmarks], window: SquareCrop, shape: Array | None
 ) -> Solution:
     """Fits frames in a window's camera, together with the shape unless it is given."""
-    seen = observe(landmarks, head.expression_names, window.centre, PORTRAIT_SIZE / window.side)
-    focal = jnp.float32(PORTRAIT_FOCAL * PORTRAIT_SIZE / 2)
+    seen = observe_in(landmarks, head, window)
     if shape is None:
-        frames, shape = fit_clip(reduced, seen, focal)
+        frames, shape = fit_clip(reduced, seen, jnp.float32(FOCAL))
         return Solution(shape, frames, window)
     count, batches = len(landmarks), []
     for start in range(0, count, BATCH):
         indices = np.minimum(np.arange(start, start + BATCH), count - 1)
         batch = Observation(*(np.asarray(values)[indices] for values in seen))
-        batches.append(jax.tree.map(np.asarray, fit_frames(reduced, batch, focal, shape)))
+        batches.append(jax.tree.map(np.asarray, fit_frames(reduced, batch, jnp.float32(FOCAL), shape)))
     frames = jax.tree.map(lambda *parts: jnp.asarray(np.concatenate(parts)[:count]), *batches)
     return Solution(shape, frames, window)
+
+
+def observe_in(landmarks: list[FaceLandmarks], head: Head, window: SquareCrop) -> Observation:
+    """What was seen in frames, in pixels of a window's portrait."""
+    return observe(landmarks, head.expression_names, window.centre, PORTRAIT_SIZE / window.side)
 
 
 @jax.jit

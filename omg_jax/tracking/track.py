@@ -1,21 +1,26 @@
 """Photo or video -> head parameters, camera, portrait crop and matte."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float, UInt8
-from rich.progress import Progress
 
 from omg_jax.head.load import Head
 from omg_jax.tracking.crop import draw_portrait
 from omg_jax.tracking.crops import SquareCrop
 from omg_jax.tracking.landmark_head import check_trackable
-from omg_jax.tracking.landmarks import FaceLandmarker, FaceLandmarks
+from omg_jax.tracking.landmarks import FaceLandmarker
 from omg_jax.tracking.matte import PortraitMatte
 from omg_jax.tracking.motion import Motion
-from omg_jax.tracking.solve import Solution, smooth_solution, solution_motion, solve
+from omg_jax.tracking.overlay import overlay_head
+from omg_jax.tracking.partial import forget, remembered
+from omg_jax.tracking.people import Choice, Told, follow_people, largest, tell_nobody
+from omg_jax.tracking.quality import Quality, measure_quality
+from omg_jax.tracking.shots import Shot, find_shots
+from omg_jax.tracking.solve import solution_motion, solve, solve_clip
 from omg_jax.tracking.video import video_frames, video_info
 from omg_jax.types import Camera, HeadParams
 
@@ -35,33 +40,28 @@ class TrackedPhoto(NamedTuple):
     face_width: float
 
 
-class TrackedMotion(NamedTuple):
-    """A clip's motion.
+class TrackedClip(NamedTuple):
+    """A person's motion in consecutive frames of a video.
 
-    num_faces: the most faces seen in a frame; num_missing: frames where no face was seen, which hold the nearest
-    frame's head.
+    frames: which ones. person: counted from 0 within the shot. window: of the portrait, in pixels of the video.
+    num_shots: how many the video has. quality: how well it is tracked; frames without a face lie on the way between
+    their neighbours.
     """
 
     motion: Motion
-    num_faces: int
-    num_missing: int
+    frames: Shot
+    person: int
+    window: SquareCrop
+    num_shots: int
+    quality: Quality
 
 
 class TrackedVideo(NamedTuple):
-    """A clip's motion, and its portrait crops with their own background; num_faces, num_missing: as TrackedMotion."""
+    """A tracked clip, and its portrait crops with their own background."""
 
-    motion: Motion
+    clip: TrackedClip
     images: UInt8[np.ndarray, "t 512 512 3"]
     mattes: UInt8[np.ndarray, "t 512 512"]
-    num_faces: int
-    num_missing: int
-
-
-class _Seen(NamedTuple):
-    landmarks: list[FaceLandmarks]
-    num_faces: int
-    num_missing: int
-    fps: float
 
 
 def track_photo(image: Float[np.ndarray, "h w 3"], head: Head, source: str = "the photo") -> TrackedPhoto:
@@ -100,84 +100,94 @@ def photo_motion(tracked: TrackedPhoto, head: Head, source: str) -> Motion:
 
 
 def track_motion(
-    path: Path | str, head: Head, progress: Progress | None = None, max_frames: int | None = None
-) -> TrackedMotion:
-    """Motion of the largest face of a video, without pictures: any length of video fits into memory.
+    path: Path | str,
+    head: Head,
+    told: Told = tell_nobody,
+    max_frames: int | None = None,
+    choose: Choice = largest,
+    parts: Path | None = None,
+) -> TrackedClip:
+    """Motion of one person: the one who is seen longest of those that track_people finds."""
+    clips = track_people(path, head, told, max_frames, choose, parts)
+    return max(clips, key=lambda clip: clip.quality.frames - clip.quality.lost_frames)
 
-    progress: a display on which the frames are counted. ValueErrors as track_video.
-    """
-    check_trackable(head)
-    seen = _look_at_video(Path(path), progress, max_frames)
-    return TrackedMotion(_solve_video(seen, head, Path(path).name)[1], seen.num_faces, seen.num_missing)
 
+def track_people(
+    path: Path | str,
+    head: Head,
+    told: Told = tell_nobody,
+    max_frames: int | None = None,
+    choose: Choice = largest,
+    parts: Path | None = None,
+) -> list[TrackedClip]:
+    """Motions of the people that are chosen in each shot of a video, one for each shot and person.
 
-def track_video(
-    path: Path | str, head: Head, progress: Progress | None = None, max_frames: int | None = None
-) -> TrackedVideo:
-    """Tracks the largest face of a video and draws its portrait crops (1 MB a frame).
+    Frames are read one at a time: a video of any length is tracked in 6 KB of memory a frame and person. A shot
+    without a face is passed over. told hears of progress. parts: a folder in which what was seen so far is kept until
+    all is done, for a process that is killed; it must belong to this video and these options alone.
 
-    The face of the first frame is followed, though larger ones come. ValueError where the file is no video, shows no
-    face in any frame, is smaller than 64 x 64, or the head has no landmarks.
+    ValueError where the file is no video, shows no face in any frame, is smaller than 64 x 64, or the head has no
+    landmarks.
     """
     check_trackable(head)
     path = Path(path)
-    seen = _look_at_video(path, progress, max_frames)
-    solution, motion = _solve_video(seen, head, path.name)
-    images, mattes = _draw_video(path, solution.window, len(seen.landmarks), progress)
-    return TrackedVideo(motion, images, mattes, seen.num_faces, seen.num_missing)
-
-
-def _look_at_video(path: Path, progress: Progress | None, max_frames: int | None) -> _Seen:
     info = video_info(path)
-    landmarker = FaceLandmarker()
-    found: list[FaceLandmarks | None] = []
-    task = _new_task(progress, "finding the face", min(info.num_frames, max_frames or info.num_frames))
-    previous = None
-    for frame in video_frames(path, max_frames):
-        seen = landmarker(frame, previous)
-        previous = seen or previous
-        found.append(seen)
-        _advance(progress, task)
-    landmarks, num_missing = fill_missing(found)
-    if not landmarks:
+    shots = _shots(path, min(info.num_frames, max_frames or info.num_frames), max_frames, told, parts)
+    tracks = follow_people(path, shots, choose, told, parts)
+    if not tracks:
+        forget(parts)
+        count = shots[-1].stop if shots else 0
         raise ValueError(
-            f"no face found in any of the {len(found)} frames of {path}; expected a person who looks roughly into "
+            f"no face found in any of the {count} frames of {path}; expected a person who looks roughly into "
             "the camera: give another video"
         )
-    return _Seen(landmarks, max(one.num_faces for one in landmarks), num_missing, info.fps)
+    clips = []
+    for index, track in enumerate(tracks):
+        solution = solve_clip(track.landmarks, head)
+        motion = solution_motion(solution, head, info.fps, path.name)
+        quality = measure_quality(solution, track.landmarks, track.num_faces, head)
+        clips.append(TrackedClip(motion, track.frames, track.person, solution.window, len(shots), quality))
+        told("fitting heads", index + 1, len(tracks))
+    forget(parts)
+    return clips
 
 
-def fill_missing(found: list[FaceLandmarks | None]) -> tuple[list[FaceLandmarks], int]:
-    """Frames without a face get the nearest frame's; also how many those were. Empty where no frame has one."""
-    present = np.array([index for index, seen in enumerate(found) if seen is not None])
-    if len(present) == 0:
-        return [], len(found)
-    nearest = [int(present[np.abs(present - index).argmin()]) for index in range(len(found))]
-    return [found[index] for index in nearest], len(found) - len(present)
+def track_video(path: Path | str, head: Head, told: Told = tell_nobody, max_frames: int | None = None) -> TrackedVideo:
+    """Tracks one person of a video, as track_motion, and draws their portrait crops (1 MB a frame)."""
+    clip = track_motion(path, head, told, max_frames)
+    matte, images, mattes = PortraitMatte(), [], []
+    for portrait in portraits(path, clip, told):
+        images.append(portrait)
+        mattes.append(np.round(matte(portrait) * 255.0).astype(np.uint8))
+    return TrackedVideo(clip, np.stack(images), np.stack(mattes))
 
 
-def _solve_video(seen: _Seen, head: Head, source: str) -> tuple[Solution, Motion]:
-    solution = smooth_solution(solve(seen.landmarks, head), seen.fps)
-    return solution, solution_motion(solution, head, seen.fps, source)
+def portraits(
+    path: Path | str, clip: TrackedClip, told: Told = tell_nobody
+) -> Iterator[UInt8[np.ndarray, "512 512 3"]]:
+    """The portrait crops of a tracked clip, one at a time."""
+    count = clip.frames.stop - clip.frames.start
+    for index, frame in enumerate(video_frames(Path(path), count, clip.frames.start)):
+        yield draw_portrait(frame, clip.window)
+        told("cutting out the portrait", index + 1, count)
 
 
-def _draw_video(
-    path: Path, window: SquareCrop, count: int, progress: Progress | None
-) -> tuple[UInt8[np.ndarray, "t s s 3"], UInt8[np.ndarray, "t s s"]]:
-    matte = PortraitMatte()
-    task = _new_task(progress, "cutting out the portrait", count)
-    images, mattes = [], []
-    for frame in video_frames(path, count):
-        images.append(draw_portrait(frame, window))
-        mattes.append(np.round(matte(images[-1]) * 255.0).astype(np.uint8))
-        _advance(progress, task)
-    return np.stack(images), np.stack(mattes)
+def overlays(
+    path: Path | str, clip: TrackedClip, head: Head, told: Told = tell_nobody
+) -> Iterator[UInt8[np.ndarray, "512 512 3"]]:
+    """The portrait crops of a tracked clip under the tracked head's mesh, one at a time."""
+    for index, portrait in enumerate(portraits(path, clip, told)):
+        params, camera = jax.tree.map(lambda x: x[index], (clip.motion.head_params, clip.motion.camera))  # noqa: B023
+        yield overlay_head(portrait, head, params, camera)
 
 
-def _new_task(progress: Progress | None, description: str, total: int):
-    return progress.add_task(description, total=total or None) if progress else None
+def _shots(path: Path, count: int, max_frames: int | None, told: Told, parts: Path | None) -> list[Shot]:
+    def find() -> dict[str, np.ndarray]:
+        def frames() -> Iterator[np.ndarray]:
+            for index, frame in enumerate(video_frames(path, max_frames)):
+                yield frame
+                told("looking for cuts", index + 1, count)
 
+        return {"shots": np.array(find_shots(frames()), np.int64).reshape(-1, 2)}
 
-def _advance(progress: Progress | None, task) -> None:
-    if progress:
-        progress.advance(task)
+    return [Shot(*shot) for shot in remembered(parts, "shots", find)["shots"].tolist()]

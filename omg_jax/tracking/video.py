@@ -32,10 +32,14 @@ def video_info(path: Path) -> VideoInfo:
     return VideoInfo(fps if np.isfinite(fps) and fps > 0 else DEFAULT_FPS, max(0, int(count)))
 
 
-def video_frames(path: Path, max_frames: int | None = None) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """RGB frames in order, decoded as they are asked for; at most max_frames of them."""
+def video_frames(path: Path, max_frames: int | None = None, start: int = 0) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """RGB frames in order from the start-th, decoded as they are asked for; at most max_frames of them."""
     capture = _open(path)
     try:
+        # Frames are passed over one by one: seeking by number is not exact in every file.
+        for _ in range(start):
+            if not capture.grab():
+                return
         count = 0
         while max_frames is None or count < max_frames:
             read, frame = capture.read()

@@ -91,8 +91,11 @@ def test_a_photo_makes_a_motion_of_one_frame(omg, photos, tmp_path):
 def test_a_clip_reports_its_faces_and_the_frames_without_one(omg, tmp_path):
     photo, clip = data.astronaut()[:300, :400], tmp_path / "clip.mp4"
     write_video(clip, [photo, photo, np.zeros_like(photo)], fps=25.0)
-    run = omg("track", clip, "-o", tmp_path / "motion.npz", "--json")
+    overlay = tmp_path / "overlay.mp4"
+    run = omg("track", clip, "-o", tmp_path / "motion.npz", "--overlay", overlay, "--json")
     assert run.code == 0
+    assert len(frames_of(overlay)) == 3
+    assert json.loads((tmp_path / "motion.json").read_text())["lost"] == [[2, 2]]
     facts = json.loads(run.out)
     assert (facts["frames"], facts["faces_in_video"], facts["frames_without_face"]) == (3, 1, 1)
     assert "clip.mp4 shows no face in 1 of 3 frames" in run.err

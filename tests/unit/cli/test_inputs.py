@@ -8,7 +8,10 @@ import pytest
 from omg_jax.cli import inputs
 from omg_jax.cli.inputs import MIN_FACE_WIDTH, check_max_frames, demo_motion, track_clip, track_portrait
 from omg_jax.head.load import load_head
-from omg_jax.tracking.track import TrackedMotion, TrackedPhoto
+from omg_jax.tracking.crops import SquareCrop
+from omg_jax.tracking.quality import Quality
+from omg_jax.tracking.shots import Shot
+from omg_jax.tracking.track import TrackedClip, TrackedPhoto
 
 PHOTO = np.zeros((64, 64, 3), np.float32)
 
@@ -35,15 +38,16 @@ def test_a_photo_that_is_odd_gets_one_line_with_its_name(monkeypatch, capsys, he
 
 
 @pytest.mark.parametrize(
-    ("num_faces", "num_missing", "said"),
-    [(1, 0, []), (2, 0, ["2 faces"]), (1, 5, ["5 of 120 frames"]), (2, 5, ["2 faces", "5 of"])],
+    ("num_shots", "faces", "lost", "said"),
+    [(1, 1, 0, []), (1, 2, 0, ["2 faces"]), (1, 1, 5, ["5 of 120 frames"]), (3, 2, 5, ["3 shots", "2 faces", "5 of"])],
 )
-def test_a_videos_faces_are_reported_and_noted(monkeypatch, capsys, head, num_faces, num_missing, said):
-    tracked = TrackedMotion(demo_motion(head), num_faces, num_missing)
+def test_a_videos_faces_are_reported_and_noted(monkeypatch, capsys, head, num_shots, faces, lost, said):
+    quality = Quality(120, lost, [], faces, 60.0, (0.5, 1.5), (1.0, 3.0), None)
+    tracked = TrackedClip(demo_motion(head), Shot(0, 120), 0, SquareCrop((0.0, 0.0), 1.0), num_shots, quality)
     monkeypatch.setattr(inputs, "track_motion", lambda *_: tracked)
     motion, facts = track_clip(Path("clip.mp4"), head)
     assert motion is tracked.motion
-    assert facts == {"faces_in_video": num_faces, "frames_without_face": num_missing}
+    assert facts == {"faces_in_video": faces, "frames_without_face": lost}
     notes = [line for line in capsys.readouterr().err.splitlines() if tracked.motion.source in line]
     assert [word in line for word, line in zip(said, notes, strict=True)] == [True] * len(said)
 

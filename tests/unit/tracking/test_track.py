@@ -10,15 +10,16 @@ from omg_jax.geometry.camera import portrait_intrinsics, world_to_pixels
 from omg_jax.geometry.rotations import matrix_to_euler
 from omg_jax.head.load import load_head
 from omg_jax.head.model import head_landmarks, head_vertices
-from omg_jax.tracking import track
+from omg_jax.tracking import people, track
 from omg_jax.tracking.cost import FACING
 from omg_jax.tracking.crop import PORTRAIT_SIZE
 from omg_jax.tracking.face_mesh import LEFT_EYE_OUTER, RIGHT_EYE_OUTER
 from omg_jax.tracking.landmarks import FaceLandmarker, FaceLandmarks
 from omg_jax.tracking.motion import check_motion
 from omg_jax.tracking.overlay import overlay_head
-from omg_jax.tracking.solve import spread
-from omg_jax.tracking.track import fill_missing, photo_motion, track_motion, track_photo, track_video
+from omg_jax.tracking.people import everyone, most_central
+from omg_jax.tracking.solve import bridge_gaps, spread
+from omg_jax.tracking.track import photo_motion, track_motion, track_people, track_photo, track_video
 from tests.tolerances import FLOAT32_ROUNDING, TRACKED_LANDMARKS
 
 SHIFT = 3  # pixels by which the head moves in each frame of the clip
@@ -93,26 +94,72 @@ def test_a_clip_has_one_crop_in_which_the_head_moves(clip, head):
     video = track_video(clip, head)
     assert video.images.shape == (NUM_FRAMES, PORTRAIT_SIZE, PORTRAIT_SIZE, 3)
     assert video.mattes.shape == (NUM_FRAMES, PORTRAIT_SIZE, PORTRAIT_SIZE)
-    assert video.num_missing == 1 and video.num_faces == 1 and video.motion.fps == 20.0
-    across = video.motion.camera.world_to_camera[:, 0, 3]
-    assert across[0] < across[2] < across[3]
-    # The frame without a face holds a neighbour's head, so the picture is empty but the motion is not.
-    assert video.images[1].max() == 0 and across[0] <= across[1] <= across[2]
+    quality = video.clip.quality
+    assert (quality.lost, quality.lost_frames, quality.faces, video.clip.motion.fps) == ([(1, 1)], 1, 1, 20.0)
+    across = video.clip.motion.camera.world_to_camera[:, 0, 3]
+    # The frame without a face holds a head on its way, so the picture is empty but the motion is not.
+    assert across[0] < across[1] < across[2] < across[3]
+    assert video.images[1].max() == 0
 
 
 def test_motion_alone_is_the_same_motion_and_may_stop_early(clip, head):
     start, whole = track_motion(clip, head, max_frames=1), track_motion(clip, head)
     assert [len(one.motion.camera.world_to_camera) for one in (start, whole)] == [1, NUM_FRAMES]
-    assert [(one.num_faces, one.num_missing) for one in (start, whole)] == [(1, 0), (1, 1)]
+    assert [(one.quality.faces, one.quality.lost_frames) for one in (start, whole)] == [(1, 0), (1, 1)]
     check_motion(clip, whole.motion, head)
     assert whole.motion.source == clip.name
 
 
-def test_missing_frames_take_the_nearest():
-    a, b = (FaceLandmarks(np.zeros((478, 3)), np.zeros(52), presence, np.zeros(4), 1) for presence in (0.8, 0.9))
-    landmarks, missing = fill_missing([None, a, None, None, b, None])
-    assert [seen.presence for seen in landmarks] == [0.8, 0.8, 0.8, 0.9, 0.9, 0.9] and missing == 4
-    assert fill_missing([None, None]) == ([], 2)
+def test_what_was_not_seen_lies_between_its_neighbours():
+    a, b = (FaceLandmarks(np.full((478, 3), x), np.full(52, x), 0.9, np.full(4, x), 1) for x in (0.0, 3.0))
+    bridged = bridge_gaps([None, a, None, None, b, None])
+    assert [seen.presence for seen in bridged] == [0.0, 0.9, 0.0, 0.0, 0.9, 0.0]
+    for values in zip(*((seen.points[0, 0], seen.scores[0], seen.box[0]) for seen in bridged), strict=True):
+        np.testing.assert_allclose(values, [0.0, 0.0, 1.0, 2.0, 3.0, 3.0], **FLOAT32_ROUNDING)
+
+
+@pytest.fixture(scope="module")
+def two_shots(photo, tmp_path_factory):
+    """Eight frames of the photo and its half beside it, then the half alone for ten."""
+    path = tmp_path_factory.mktemp("shots") / "shots.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"FFV1"), 20.0, (640, 300))
+    both, half = np.zeros((300, 640, 3), np.uint8), np.full((300, 640, 3), 90, np.uint8)
+    both[:, :400], both[40:296, 384:] = photo[:300, :400], photo[::2, ::2]
+    half[40:296, 100:356] = photo[::2, ::2]
+    for index in range(18):
+        writer.write(np.ascontiguousarray((both if index < 8 else half)[..., ::-1]))
+    writer.release()
+    return path
+
+
+def test_each_shot_and_person_has_a_motion(two_shots, head):
+    clips = track_people(two_shots, head, choose=everyone)
+    assert [(tuple(clip.frames), clip.person) for clip in clips] == [((0, 8), 0), ((0, 8), 1), ((8, 18), 0)]
+    assert [clip.num_shots for clip in clips] == [2] * 3 and [clip.quality.faces for clip in clips] == [2, 2, 1]
+    assert clips[0].window.side > 1.5 * clips[1].window.side
+    assert abs(clips[0].window.centre[0] - 224) < 40 < 200 < clips[1].window.centre[0] - 224
+    assert tuple(track_motion(two_shots, head).frames) == (8, 18)
+    (central, _) = track_people(two_shots, head, choose=most_central)
+    assert abs(central.window.centre[0] - clips[0].window.centre[0]) < 10
+
+
+def test_work_that_was_stopped_goes_on_where_it_was(two_shots, head, tmp_path, monkeypatch):
+    monkeypatch.setattr(people, "PART", 4)
+    whole, looked = track_people(two_shots, head), []
+
+    def stop(stage, done, total):
+        if stage == "finding faces" and done == 11:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        track_people(two_shots, head, stop, parts=tmp_path / "parts")
+    look = people._look
+    monkeypatch.setattr(people, "_look", lambda *args: looked.append(1) or look(*args))
+    again = track_people(two_shots, head, parts=tmp_path / "parts")
+    assert len(looked) == 10 and not (tmp_path / "parts").exists()
+    for one, other in zip(whole, again, strict=True):
+        for before, after in zip(jax.tree.leaves(one.motion.camera), jax.tree.leaves(other.motion.camera), strict=True):
+            np.testing.assert_array_equal(before, after)
 
 
 def test_nobody_in_the_photo_or_the_video(head, tmp_path):
