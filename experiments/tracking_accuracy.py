@@ -33,6 +33,7 @@ from omg_jax.tracking.face_mesh import (
 )
 from omg_jax.tracking.landmarks import FaceLandmarker, FaceLandmarks
 from omg_jax.tracking.overlay import overlay_head
+from omg_jax.tracking.quality import Comparison, compare, trembling
 from omg_jax.tracking.solve import Solution, solution_motion, solve, solve_clip, spread
 from omg_jax.tracking.video import video_frames, video_info
 
