@@ -66,9 +66,12 @@ def tracking() -> str:
     shapes = ("shape_of_clip", "shape_of_first_frame")
     rows = [
         [clip, *(f"{row[shape][key]:.2f}" for shape in shapes for key in ("median", "p95"))]
+        + [f"{row['smoothing']['second_difference'][key]:.2f}" for key in ("net", "smoothed")]
+        + [f"{sum(row['smoothing'][key] for key in ('net_cpu_ms_per_frame', 'fit_cpu_ms_per_frame')):.1f}"]
         for clip, row in result["clips"].items()
     ]
     columns = ["clip", "median, shape of the clip", "p95", "median, shape of one frame", "p95"]
+    columns += ["trembling, landmark net", "trembling, head", "CPU ms per frame"]
     return f"**Tracking**: reprojection error in {result['unit']}. {source(result)}\n\n{table(columns, rows)}\n"
 
 

@@ -39,6 +39,7 @@ NET_PIXEL = dict(rtol=0, atol=1.0)  # pixels of a net's input: what is smaller c
 # is the hardest to tell from motion, and of a still head half of it is left.
 TREMBLING_LEFT = 0.6
 LAG_LEFT = 0.25  # pixels of a portrait by which the fit over time may lag behind a head that swings by 23 degrees
+QUALITY = dict(rtol=3e-2, atol=0)  # errors are averaged over eye distances that vary by as much
 BRIDGED_POSE = dict(rtol=0, atol=3e-2)  # matrix entries; a swing of 11 degrees where four frames of 40 are not seen
 BANDED_SOLUTION = dict(rtol=0, atol=2e-3)  # conjugate gradients stop at a ten-thousandth of values of order one
 ONE_MILLIMETRE = dict(rtol=0, atol=5e-3)  # world units; what two places on a head may differ by and be called the same

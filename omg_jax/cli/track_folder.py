@@ -4,6 +4,7 @@ import hashlib
 import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from queue import Empty
 from typing import NamedTuple
@@ -60,6 +61,11 @@ def track_folder(
                     name = work[future].source.name
                     try:
                         done[name] = future.result()
+                    except BrokenProcessPool as error:
+                        raise ValueError(
+                            f"a process that tracked {name} or another video was killed, perhaps for want of memory; "
+                            "the same command goes on from here, with fewer --jobs it needs less"
+                        ) from error
                     except (ValueError, OSError) as error:
                         failed[name] = str(error)
                     total("videos", len(done) + len(failed), len(clips))
