@@ -2,7 +2,7 @@
 
 The cost of a frame is half of
 
-    0.2 sum_i rho(|e_i| / sigma_i) + 10 |w - w0|^2 + penalties(w) + |g - g0|^2 / 0.15^2
+    0.3 sum_i rho(|e_i| / sigma_i) + 10 |w - w0|^2 + penalties(w) + |g - g0|^2 / 0.15^2
 
 where e_i is a visible landmark's reprojection error, in world units at the head's distance, rho is Huber's function
 from 2 sigma on, w the expression with its prior from the scores, g the gaze with its own.
@@ -21,7 +21,7 @@ from omg_jax.tracking.landmark_head import LandmarkHead, gaze_to_eye_pose, landm
 
 NUM_POSE = 6  # rotation update about the head's origin, then translation
 NUM_GAZE = 4
-LANDMARK_WEIGHT = 0.2  # errors of neighbouring landmarks are correlated: 478 of them weigh as about 100
+LANDMARK_WEIGHT = 0.3  # errors of neighbouring landmarks are correlated: 478 of them weigh as about 150
 HUBER_SIGMAS = 2.0
 EXPRESSION_PRIOR = 10.0
 BELOW_ZERO, ABOVE_ONE = 400.0, 100.0

@@ -32,8 +32,8 @@ PIECE, OVERLAP = 128, 12
 
 # (strength, scale) of joint.Steadiness. Chosen on consecutive frames of carphone, franck and cap12 so that trembling
 # falls as far as it can while the reprojection error grows by less than 0.1 % of the eyes' distance on each.
-ROTATION, ACROSS, DEPTH = (2.0, 0.005), (2.0, 0.005), (2.0, 0.02)
-EXPRESSION, GAZE = (1.5, 0.03), (1.5, 0.02)
+ROTATION, ACROSS, DEPTH = (3.0, 0.005), (3.0, 0.005), (3.0, 0.02)
+EXPRESSION, GAZE = (2.0, 0.03), (2.0, 0.02)
 
 
 class Solution(NamedTuple):
