@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from omg_jax.data.clips import ClipIndex, load_clip
+from omg_jax.data.frame_source import FrameSource
 from omg_jax.geometry.camera import crop_camera, world_to_pixels
 from omg_jax.types import Camera, HeadParams, PairBatch
 
@@ -42,33 +42,33 @@ class Pair(NamedTuple):
     window_shift: tuple[float, float]
 
 
-def check_pairs(index: ClipIndex, image_size: int, window: int) -> None:
+def check_pairs(clips: FrameSource, image_size: int, window: int) -> None:
     """Raises ValueError where a dataset cannot be trained on."""
-    if index.image_size != (image_size, image_size):
+    if clips.image_size != (image_size, image_size):
         raise ValueError(
-            f"the clips of {index.root} are {index.image_size[0]} x {index.image_size[1]} pixels, expected "
+            f"the clips of {clips.root} are {clips.image_size[0]} x {clips.image_size[1]} pixels, expected "
             f"{image_size} x {image_size}: render them at the model's size, or train another preset"
         )
     if not 0 < window <= image_size:
         raise ValueError(f"the target window must have 1 to {image_size} pixels, got {window}; set --train.window")
-    short = [name for name, count in zip(index.names, index.num_frames, strict=True) if count < 2]
+    short = [name for name, count in zip(clips.names, clips.num_frames, strict=True) if count < 2]
     if short:
         raise ValueError(f"a clip needs two frames to make a pair, but {short[0]} has fewer; remove it from the index")
 
 
-def pair_at(index: ClipIndex, seed: int, sample: int) -> Pair:
+def pair_at(clips: FrameSource, seed: int, sample: int) -> Pair:
     """Sample number ``sample`` of a run.
 
     Every frame of the dataset is the target once per epoch, in an order that each epoch draws anew; the source is
     another frame of its clip.
     """
-    starts = np.concatenate([[0], np.cumsum(index.num_frames)])
+    starts = np.concatenate([[0], np.cumsum(clips.num_frames)])
     epoch, position = divmod(sample, int(starts[-1]))
     frame = _order(seed, epoch, int(starts[-1]))[position]
     clip = int(np.searchsorted(starts, frame, side="right")) - 1
     target = int(frame - starts[clip])
     rng = np.random.default_rng([seed, _SAMPLE_STREAM, sample])
-    source = (target + int(rng.integers(1, index.num_frames[clip]))) % index.num_frames[clip]
+    source = (target + int(rng.integers(1, clips.num_frames[clip]))) % clips.num_frames[clip]
     shift = rng.standard_normal(2)
     return Pair(clip, source, target, (float(shift[0]), float(shift[1])))
 
@@ -93,9 +93,9 @@ def window_corner(
     return int(top), int(left)
 
 
-def load_pair(index: ClipIndex, pair: Pair, window: int, source_tokens: SourceTokens) -> PairBatch:
+def load_pair(clips: FrameSource, pair: Pair, window: int, source_tokens: SourceTokens) -> PairBatch:
     """Reads one sample; its arrays (numpy) have no batch axis."""
-    clip = load_clip(index.folder(pair.clip), (pair.source, pair.target))
+    clip = clips.frames(pair.clip, (pair.source, pair.target))
     mattes = clip.mattes.astype(np.float32) / 255.0
     # The pictures lie on black already; this only takes away what JPEG spills over the matte's edge.
     images = clip.images.astype(np.float32) / 255.0 * (clip.mattes > 0)[..., None]
@@ -103,7 +103,7 @@ def load_pair(index: ClipIndex, pair: Pair, window: int, source_tokens: SourceTo
     cameras = [Camera(*(jnp.asarray(field[frame]) for field in clip.camera)) for frame in (0, 1)]
     # The head's frame has its origin near the head's centre; rigid motion is in the camera.
     centre, _ = world_to_pixels(cameras[1], jnp.asarray(params[1].translation)[None])
-    top, left = window_corner(np.asarray(centre[0]), pair.window_shift, index.image_size[0], window)
+    top, left = window_corner(np.asarray(centre[0]), pair.window_shift, clips.image_size[0], window)
     rows, columns = slice(top, top + window), slice(left, left + window)
     return PairBatch(
         source_image=images[0],
@@ -119,7 +119,7 @@ def load_pair(index: ClipIndex, pair: Pair, window: int, source_tokens: SourceTo
 
 
 def load_batch(
-    index: ClipIndex,
+    clips: FrameSource,
     seed: int,
     step: int,
     batch_size: int,
@@ -129,7 +129,7 @@ def load_batch(
 ) -> PairBatch:
     """The batch of a step (numpy), or the ``part`` of it that one host takes."""
     samples = range(step * batch_size, (step + 1) * batch_size)[part]
-    return stack_pairs([load_pair(index, pair_at(index, seed, s), window, source_tokens) for s in samples])
+    return stack_pairs([load_pair(clips, pair_at(clips, seed, s), window, source_tokens) for s in samples])
 
 
 def stack_pairs(pairs: list[PairBatch]) -> PairBatch:
@@ -138,7 +138,13 @@ def stack_pairs(pairs: list[PairBatch]) -> PairBatch:
 
 
 def prefetched(load: Callable[[int], T], start: int, stop: int, threads: int, ahead: int = 4) -> Generator[T]:
-    """``load(start) ... load(stop - 1)`` in order, computed up to ``ahead`` items early by some threads."""
+    """``load(start) ... load(stop - 1)`` in order, computed up to ``ahead`` items early by some threads.
+
+    threads: 0 loads each item when it is asked for.
+    """
+    if threads == 0:
+        yield from map(load, range(start, stop))
+        return
     waiting: collections.deque[concurrent.futures.Future[T]] = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="omg-loader") as pool:
         try:
