@@ -76,8 +76,9 @@ def find_videos(folder: str | Path) -> dict[str, Path]:
 
 
 def is_staged(folder: str | Path) -> bool:
-    """Whether a folder holds clips already, with their index."""
-    return (Path(folder) / INDEX_NAME).is_file()
+    """Whether a folder holds clips already, or folders of clips for several splits."""
+    folder = Path(folder)
+    return (folder / INDEX_NAME).is_file() or any(folder.glob(f"[!.]*/{INDEX_NAME}"))
 
 
 def _stage_one(job: tuple[LoadClip, Any, Path]) -> None:

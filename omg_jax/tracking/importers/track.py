@@ -181,7 +181,8 @@ def _portrait_camera(track: ImportedTrack, head: Head):
     """The camera of the paper's crop around the skull, and its window (a SquareCrop)."""
     from omg_jax.tracking.crop import portrait_window, skull_vertices  # needs OpenCV
 
-    pixels, _ = world_to_pixels(Camera(*map(jnp.asarray, track.camera)), _vertices(head.model, track.head_params))
+    vertices = _vertices(head.model, track.head_params)
+    pixels, _ = world_to_pixels(Camera(*map(jnp.asarray, track.camera)), jnp.asarray(vertices))
     window = portrait_window(np.asarray(pixels)[:, skull_vertices(head)])
     scale = PORTRAIT_SIZE / window.side
     corner = np.asarray(window.centre) - window.side / 2
@@ -197,6 +198,7 @@ _head_vertices = jax.jit(head_vertices)
 def _vertices(model: HeadModel, params: HeadParams, offsets: np.ndarray | None = None) -> np.ndarray:
     """Vertices of all frames, some frames at a time."""
     batch, count = 64, len(params.translation)
+    offsets = None if offsets is None else jnp.broadcast_to(offsets, (batch, *offsets.shape))
     parts = []
     for start in range(0, count, batch):
         rows = np.minimum(np.arange(start, start + batch), count - 1)
