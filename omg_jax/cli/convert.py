@@ -1,6 +1,7 @@
 """``omg convert``: weights, FLAME files and tracked heads that others made, to files of ours."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -112,17 +113,23 @@ def tracking(source: Path, output: Path, head_name: str, name: str, edition: str
 
 def tracked_clips(tracks: list[ImportedTrack], head: Head, folder: Path) -> dict:
     """Writes the clips of tracks that have pictures; what a report says of them."""
-    from omg_jax.tracking.matte import PortraitMatte  # needs the extra "tracking"
 
     def load(track: ImportedTrack) -> tuple[Clip, Origin]:
-        portraits = imported_portraits(track, head, find_matte())
+        portraits = imported_portraits(track, head, lambda image: portrait_matte()(image))
         clip = Clip(portraits.images, portraits.mattes, portraits.motion.head_params, portraits.motion.camera)
         return clip, Origin(track.name, track.fps, track.frame_numbers)
 
-    find_matte = functools.cache(PortraitMatte)
     failed = stage({track.name: track for track in tracks}, folder, load, workers=0)
     index = write_index(folder, head.name, head.sha256)
     return {"clips": len(index.names), "frames": sum(index.num_frames), "left_out": failed}
+
+
+@functools.cache
+def portrait_matte() -> Callable[[np.ndarray], np.ndarray]:
+    """Our own matting, for pictures that come without a matte."""
+    from omg_jax.tracking.matte import PortraitMatte  # needs the extra "tracking"
+
+    return PortraitMatte()
 
 
 def load_flame_head(track: ImportedTrack, spec: str) -> Head:

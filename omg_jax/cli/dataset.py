@@ -30,7 +30,7 @@ def dataset(
         source: The folder of videos (with folders train and test in it, where there are splits), or of clips.
         output: The folder of datasets; the clips made on the way lie in it too.
         head: The head model to track videos with: arkit.
-        workers: Processes that track videos.
+        workers: Processes that track videos; 0 tracks them in this one.
         json: Print one JSON object.
     """
     from omg_jax.data.builders import build_dataset  # needs the extra "data"
