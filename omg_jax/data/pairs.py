@@ -12,12 +12,10 @@ from collections.abc import Callable, Generator
 from typing import NamedTuple, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from omg_jax.data.frame_source import FrameSource
-from omg_jax.geometry.camera import crop_camera, world_to_pixels
 from omg_jax.types import Camera, HeadParams, PairBatch
 
 # Keep the draws for the order of frames and for single samples apart.
@@ -94,28 +92,50 @@ def window_corner(
 
 
 def load_pair(clips: FrameSource, pair: Pair, window: int, source_tokens: SourceTokens) -> PairBatch:
-    """Reads one sample; its arrays (numpy) have no batch axis."""
+    """Reads one sample; its arrays (numpy) have no batch axis.
+
+    All in numpy: threads that load must not take turns with the training step on its device.
+    """
     clip = clips.frames(pair.clip, (pair.source, pair.target))
-    mattes = clip.mattes.astype(np.float32) / 255.0
-    # The pictures lie on black already; this only takes away what JPEG spills over the matte's edge.
-    images = clip.images.astype(np.float32) / 255.0 * (clip.mattes > 0)[..., None]
     params = [HeadParams(*(field[frame] for field in clip.head_params)) for frame in (0, 1)]
-    cameras = [Camera(*(jnp.asarray(field[frame]) for field in clip.camera)) for frame in (0, 1)]
+    cameras = [Camera(*(field[frame] for field in clip.camera)) for frame in (0, 1)]
     # The head's frame has its origin near the head's centre; rigid motion is in the camera.
-    centre, _ = world_to_pixels(cameras[1], jnp.asarray(params[1].translation)[None])
-    top, left = window_corner(np.asarray(centre[0]), pair.window_shift, clips.image_size[0], window)
+    centre = _pixel(cameras[1], params[1].translation)
+    top, left = window_corner(centre, pair.window_shift, clips.image_size[0], window)
     rows, columns = slice(top, top + window), slice(left, left + window)
+    source_image, source_matte = _on_black(clip.images[0], clip.mattes[0])
+    target_image, target_matte = _on_black(clip.images[1, rows, columns], clip.mattes[1, rows, columns])
     return PairBatch(
-        source_image=images[0],
-        source_matte=mattes[0],
-        source_tokens=source_tokens(pair.clip, pair.source, images[0]),
+        source_image=source_image,
+        source_matte=source_matte,
+        source_tokens=source_tokens(pair.clip, pair.source, source_image),
         source_params=params[0],
         source_camera=cameras[0],
-        target_image=images[1, rows, columns],
-        target_matte=mattes[1, rows, columns],
+        target_image=target_image,
+        target_matte=target_matte,
         target_params=params[1],
-        target_camera=crop_camera(cameras[1], float(top), float(left)),
+        target_camera=_cropped(cameras[1], top, left),
     )
+
+
+def _on_black(
+    image: UInt8[np.ndarray, "h w 3"], matte: UInt8[np.ndarray, "h w"]
+) -> tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w"]]:
+    """Picture and matte in [0, 1]. The picture lies on black already: what JPEG spills over the matte's edge goes."""
+    scale = np.float32(255)
+    return (image * (matte > 0)[..., None]) / scale, matte / scale
+
+
+def _pixel(camera: Camera, point: Float[np.ndarray, "3"]) -> Float[np.ndarray, "2"]:
+    """Where a point lies in the picture."""
+    in_picture = camera.intrinsics @ (camera.world_to_camera[:3, :3] @ point + camera.world_to_camera[:3, 3])
+    return in_picture[:2] / in_picture[2]
+
+
+def _cropped(camera: Camera, top: int, left: int) -> Camera:
+    """The camera of a window, as geometry.camera.crop_camera."""
+    shift = np.array([[0, 0, left], [0, 0, top], [0, 0, 0]], np.float32)
+    return camera._replace(intrinsics=camera.intrinsics - shift)
 
 
 def load_batch(

@@ -10,10 +10,15 @@ import pytest
 from omg_jax.data.clips import load_clip, save_clip, write_index
 from omg_jax.data.pairs import check_pairs, load_batch, load_pair, pair_at, prefetched, window_corner
 from omg_jax.geometry.camera import world_to_pixels
+from omg_jax.types import Camera
 from tests.unit.data.marked_clips import NUM_FRAMES, SIZE, marked_clip, marked_clips, same, tokens
 
 WINDOW = 24
 POINTS = np.array([[0.02, 0.01, 0.0], [-0.03, 0.02, 0.0], [0.0, -0.03, 0.05]], np.float32)
+
+
+def on_device(camera: Camera) -> Camera:
+    return Camera(*map(jnp.asarray, camera))
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +84,14 @@ def test_a_window_and_its_camera_show_the_same_part_of_the_picture(index):
     for shift in ((0.0, 0.0), (9.0, 9.0), (-9.0, 9.0)):
         pair = pair_at(index, 0, 1)._replace(window_shift=shift)
         part = load_pair(index, pair, WINDOW, tokens)
-        in_whole, _ = world_to_pixels(whole.target_camera, jnp.asarray(POINTS))
-        in_part, _ = world_to_pixels(part.target_camera, jnp.asarray(POINTS))
+        in_whole, _ = world_to_pixels(on_device(whole.target_camera), jnp.asarray(POINTS))
+        in_part, _ = world_to_pixels(on_device(part.target_camera), jnp.asarray(POINTS))
         left, top = np.unique(np.round(in_whole - in_part).astype(int), axis=0)[0]
         np.testing.assert_array_equal(part.target_image, whole.target_image[top : top + WINDOW, left : left + WINDOW])
         np.testing.assert_array_equal(part.target_matte, whole.target_matte[top : top + WINDOW, left : left + WINDOW])
         assert same(part.target_camera.world_to_camera, whole.target_camera.world_to_camera)
         windows[shift] = (int(top), int(left))
-    centre, _ = world_to_pixels(whole.target_camera, jnp.zeros((1, 3)))
+    centre, _ = world_to_pixels(on_device(whole.target_camera), jnp.zeros((1, 3)))
     assert windows[0.0, 0.0] == window_corner(np.asarray(centre[0]), (0.0, 0.0), SIZE, WINDOW)
     assert windows[9.0, 9.0] == (SIZE - WINDOW, SIZE - WINDOW)
     assert windows[-9.0, 9.0] == (0, SIZE - WINDOW)
