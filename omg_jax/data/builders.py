@@ -145,7 +145,8 @@ BUILDERS = {"vfhq": OmgVfhq, "hdtf": OmgHdtf, "clips": OmgClips, "portraits": Om
 def build_dataset(kind: str, clips: str | Path, data_dir: str | Path) -> Built:
     """Makes the dataset omg_KIND below data_dir from folders of clips; does nothing where it is made of them already.
 
-    An interrupted build leaves nothing that could be taken for a dataset; the same call makes it anew.
+    An interrupted build leaves nothing that could be taken for a dataset; the same call makes it anew. A dataset made
+    of other clips stays until the new one is complete.
 
     Raises:
         ValueError: there are no clips, none that can be read, or clips of several heads or sizes.
@@ -159,18 +160,12 @@ def build_dataset(kind: str, clips: str | Path, data_dir: str | Path) -> Built:
         shutil.rmtree(unfinished)
     indices = split_indices(Path(clips), builder.SPLITS)
     check_same_head(indices)
-    if folder.is_dir() and not _is_made_of(folder, indices):
-        shutil.rmtree(folder)
-        builder = BUILDERS[kind](data_dir=str(data_dir), file_format="array_record")
+    if folder.is_dir() and _is_made_of(folder, indices):
+        return _built(folder)
     config = tfds.download.DownloadConfig(manual_dir=str(clips))
-    with contextlib.redirect_stdout(io.StringIO()):  # it tells people where it writes to
-        builder.download_and_prepare(download_config=config)
-    table = load_table(folder)
-    return Built(
-        folder=folder,
-        num_frames={name: sum(clip.num_frames for clip in split.clips) for name, split in table.splits.items()},
-        skipped={f"{name}/{clip}": why for name, split in table.splits.items() for clip, why in split.skipped.items()},
-    )
+    with _set_aside(folder), contextlib.redirect_stdout(io.StringIO()):  # it tells people where it writes to
+        BUILDERS[kind](data_dir=str(data_dir), file_format="array_record").download_and_prepare(download_config=config)
+    return _built(folder)
 
 
 def frame_features() -> tfds.features.FeaturesDict:
@@ -234,6 +229,31 @@ def _read_or_reason(index: ClipIndex, number: int) -> EncodedClip | str:
     if len(clip.images) < 2:
         return "it has one frame only, and a pair needs two"
     return clip
+
+
+@contextlib.contextmanager
+def _set_aside(folder: Path) -> Iterator[None]:
+    """Keeps an older dataset until a new one stands in its place, and brings it back where none does."""
+    older = folder.with_name(f".older-{folder.name}")
+    if folder.is_dir():
+        shutil.rmtree(older, ignore_errors=True)
+        folder.rename(older)
+    try:
+        yield
+    finally:
+        if folder.is_dir():
+            shutil.rmtree(older, ignore_errors=True)
+        elif older.is_dir():
+            older.rename(folder)
+
+
+def _built(folder: Path) -> Built:
+    table = load_table(folder)
+    return Built(
+        folder=folder,
+        num_frames={name: sum(clip.num_frames for clip in split.clips) for name, split in table.splits.items()},
+        skipped={f"{name}/{clip}": why for name, split in table.splits.items() for clip, why in split.skipped.items()},
+    )
 
 
 def _is_made_of(folder: Path, indices: dict[str, ClipIndex]) -> bool:

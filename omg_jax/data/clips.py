@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ INDEX_NAME = "index.json"
 INDEX_FORMAT = 1
 PARAMS_NAME = "params.npz"
 ORIGIN_KEY = "origin"
+UNFINISHED_PREFIX = ".unfinished-"  # of a clip's folder while it is written
 
 
 class Clip(NamedTuple):
@@ -99,7 +100,7 @@ def save_clip(folder: str | Path, clip: Clip, origin: Origin | None = None) -> N
     origin = origin or Origin("", 0.0, tuple(range(len(clip.images))))
     _check(clip, origin)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED_PREFIX}{folder.name}-", dir=folder.parent))
     try:
         for index, (image, matte) in enumerate(zip(clip.images, clip.mattes, strict=True)):
             Image.fromarray(image).save(temporary / _image_name(index), quality=JPEG_QUALITY)
@@ -125,8 +126,8 @@ def load_clip(folder: str | Path, frames: Sequence[int] | None = None) -> Clip:
     if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= total:
         raise ValueError(f"frames must lie in 0..{total - 1} of {folder}, got {rows}")
     return Clip(
-        images=np.stack([decode_jpeg((folder / _image_name(i)).read_bytes()) for i in rows]),
-        mattes=np.stack([decode_matte((folder / _matte_name(i)).read_bytes()) for i in rows]),
+        images=np.stack([_read(folder / _image_name(i), decode_jpeg) for i in rows]),
+        mattes=np.stack([_read(folder / _matte_name(i), decode_matte) for i in rows]),
         head_params=HeadParams(**{name: arrays[name][chosen] for name in HeadParams._fields}),
         camera=Camera(**{name: arrays[name][chosen] for name in Camera._fields}),
     )
@@ -230,6 +231,15 @@ def _load_origin(folder: Path, count: int) -> Origin:
     if len(numbers) != count:
         raise ValueError(f"{folder}: expected the numbers of {count} frames, got {len(numbers)}")
     return Origin(fields.get("source", ""), float(fields.get("fps", 0.0)), numbers)
+
+
+def _read(path: Path, decode: Callable[[bytes], np.ndarray]) -> np.ndarray:
+    try:
+        return decode(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}); remove its clip's folder, and make it and the index anew"
+        ) from error
 
 
 def _read_complete(path: Path, start: bytes, end: bytes) -> bytes:

@@ -2,21 +2,32 @@
 
 import functools
 import io
+import struct
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+# What decoders raise at damaged bytes.
+_DAMAGED = (ValueError, OSError, SyntaxError, EOFError, struct.error, zlib.error)
+
 
 def decode_jpeg(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
-    """RGB pixels of a JPEG file's bytes. ValueError or OSError where they are damaged."""
-    return _jpeg_decoder()(data)
+    """RGB pixels of a JPEG file's bytes; ValueError where they are damaged."""
+    try:
+        return _jpeg_decoder()(data)
+    except _DAMAGED as error:
+        raise ValueError(f"no readable JPEG: {error}") from error
 
 
 def decode_matte(data: bytes) -> UInt8[np.ndarray, "h w"]:
-    """Grey values of a PNG file's bytes."""
-    return _decode_pil(data, "L")
+    """Grey values of a PNG file's bytes; ValueError where they are damaged."""
+    try:
+        return _decode_pil(data, "L")
+    except _DAMAGED as error:
+        raise ValueError(f"no readable PNG: {error}") from error
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from omg_jax.data.clips import INDEX_NAME, Clip, Origin, save_clip
+from omg_jax.data.clips import INDEX_NAME, UNFINISHED_PREFIX, Clip, Origin, save_clip
 from omg_jax.files import replacing
 
 SKIPPED_NAME = "skipped.json"
@@ -41,9 +41,8 @@ def stage_clips(
     """
     root = Path(root)
     root.mkdir(parents=True, exist_ok=True)
-    for unfinished in root.glob(".*-*"):  # of a call that was killed
-        if unfinished.is_dir():
-            shutil.rmtree(unfinished)
+    for unfinished in root.glob(f"{UNFINISHED_PREFIX}*"):  # of a call that was killed
+        shutil.rmtree(unfinished)
     jobs = {name: (load, item, root / name) for name, item in sorted(items.items()) if not (root / name).exists()}
     failed = {}
     for name, error in _in_processes(jobs, workers) if workers else _in_thread(jobs):

@@ -59,9 +59,16 @@ class TfdsSource:
         if not len(frames) or min(frames) < 0 or max(frames) >= count:
             raise ValueError(f"frames must lie in 0..{count - 1} of {self.names[clip]}, got {list(frames)}")
         records = [self.record(clip, frame) for frame in frames]
+        images, mattes = [], []
+        for frame, record in zip(frames, records, strict=True):
+            try:
+                images.append(decode_jpeg(record["image"]))
+                mattes.append(decode_matte(record["matte"]))
+            except ValueError as error:
+                raise self._damaged(clip, frame, error) from error
         return Clip(
-            images=np.stack([decode_jpeg(record["image"]) for record in records]),
-            mattes=np.stack([decode_matte(record["matte"]) for record in records]),
+            images=np.stack(images),
+            mattes=np.stack(mattes),
             head_params=HeadParams(*(np.stack([r[name] for r in records]) for name in HeadParams._fields)),
             camera=Camera(*(np.stack([r[name] for r in records]) for name in Camera._fields)),
         )

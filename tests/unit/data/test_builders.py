@@ -159,6 +159,29 @@ def test_clips_that_are_all_damaged_make_no_dataset(own_clips, tmp_path):
     assert not list((tmp_path / "data").glob("omg_clips/[0-9]*"))
 
 
+def test_a_build_that_fails_keeps_the_dataset_of_before(own_clips, built, tmp_path):
+    folder = build_dataset("clips", own_clips.root, tmp_path / "data").folder
+    for number in range(3):
+        cut_params(own_clips.folder(number))
+    text = (own_clips.root / "index.json").read_text()
+    (own_clips.root / "index.json").write_text(text + "\n")
+    with pytest.raises(ValueError, match="none of the 3 clips"):
+        build_dataset("clips", own_clips.root, tmp_path / "data")
+    assert same(decoded(folder), decoded(built.folder))
+    assert {path.name for path in folder.parent.iterdir() if not path.name.startswith("incomplete")} == {folder.name}
+
+
+@pytest.mark.parametrize("name", ["image_0001.jpg", "matte_0001.png"])
+def test_a_picture_damaged_inside_is_named_when_it_is_read(own_clips, tmp_path, name):
+    path = own_clips.folder(0) / name
+    data = bytearray(path.read_bytes())
+    middle = slice(40, len(data) - 20)
+    data[middle] = bytes(len(data[middle]))
+    path.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match=f"{name} is damaged"):
+        own_clips.frames(0, (1,))
+
+
 def test_building_prints_nothing(index, tmp_path, capsys):
     build_dataset("portraits", index.root, tmp_path)
     assert capsys.readouterr().out == ""

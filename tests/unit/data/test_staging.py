@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from omg_jax.data.clips import Clip, Origin, load_clip, read_encoded_clip, write_index
+from omg_jax.data.clips import UNFINISHED_PREFIX, Clip, Origin, load_clip, read_encoded_clip, write_index
 from omg_jax.data.sampling import HDTF_TEST, keep_frames, spread_frames, vfhq_train_frames
 from omg_jax.data.staging import find_videos, stage_clips
 from tests.unit.data.marked_clips import marked_clip, same
@@ -67,13 +67,14 @@ def test_what_is_done_is_not_done_again_and_what_failed_is(videos, tmp_path):
     root = tmp_path / "clips"
     stage_clips(videos, root, cheap_tracker)
     before = (root / "a" / "params.npz").stat().st_mtime_ns
-    (root / ".c-unfinished").mkdir()
+    (root / f"{UNFINISHED_PREFIX}c-1").mkdir()
+    (root / ".notes-of-mine").mkdir()
     (tmp_path / "videos" / "d.mp4").write_text("5 25")
     told = []
     failed = stage_clips(videos, root, cheap_tracker, on_done=lambda name, reason: told.append(name))
     assert told == list(BAD) and "d" not in failed and load_clip(root / "d").images.shape[0] == 3
     assert (root / "a" / "params.npz").stat().st_mtime_ns == before
-    assert not list(root.glob(".*"))
+    assert [path.name for path in root.glob(".*")] == [".notes-of-mine"]
 
 
 def test_videos_are_found_by_path(tmp_path):
