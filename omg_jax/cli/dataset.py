@@ -33,8 +33,10 @@ def dataset(
         workers: Processes that track videos; 0 tracks them in this one.
         json: Print one JSON object.
     """
-    from omg_jax.data.builders import build_dataset  # needs the extra "data"
-
+    try:
+        from omg_jax.data.builders import build_dataset
+    except ImportError as error:
+        raise ImportError("omg dataset needs tensorflow-datasets: pip install 'omg_jax[data]'") from error
     ready = is_staged(source) or kind == "portraits"
     clips = source if ready else output / "clips" / kind
     failed = {} if ready else stage_splits(kind, source, clips, head, workers)

@@ -50,8 +50,10 @@ def open_frames(root: str | Path, split: str = "train") -> FrameSource:
     """
     root = Path(root)
     if (root / TFDS_INFO_NAME).is_file():
-        from omg_jax.data.tfds_source import TfdsSource  # needs the extra "data"
-
+        try:
+            from omg_jax.data.tfds_source import TfdsSource
+        except ImportError as error:
+            raise ImportError(f"reading {root} needs tensorflow-datasets: pip install 'omg_jax[data]'") from error
         return TfdsSource(root, split)
     if (root / INDEX_NAME).is_file():
         return load_index(root)

@@ -232,6 +232,12 @@ def test_a_truncated_file_of_records_is_named(built, tmp_path, keep):
         decoded(tmp_path / "cut")
 
 
+def test_without_the_extra_its_name_is_told(built, monkeypatch):
+    monkeypatch.setitem(sys.modules, "omg_jax.data.tfds_source", None)
+    with pytest.raises(ImportError, match=r"omg_jax\[data\]"):
+        open_frames(built.folder)
+
+
 def test_what_is_no_dataset_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is no dataset"):
         open_frames(tmp_path)
