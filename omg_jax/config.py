@@ -143,7 +143,7 @@ class DistributedConfig:
 class TrainConfig:
     """Optimisation and bookkeeping of one run."""
 
-    data: str = ""  # folder of clips (see omg_jax.data.clips)
+    data: str = ""  # a folder of clips, or a dataset built of one (see omg_jax.data.frame_source)
     output: str = "runs/default"  # folder of checkpoints, logs and pictures
     seed: int = 0
     num_steps: int = 574_697

@@ -14,10 +14,11 @@ from omg_jax.assets import cached_path, list_assets
 from omg_jax.cli.console import report
 from omg_jax.configs import preset_names
 
-# pyproject.toml's dependencies, and jax's own compiled half; then its extras tracking and video.
+# pyproject.toml's dependencies, and jax's own compiled half; then all its extras but test.
 REQUIRED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "scikit-image", "pillow",
             "safetensors", "tyro", "rich", "jaxtyping")  # fmt: skip
-OPTIONAL = ("ai-edge-litert", "opencv-python-headless", "imageio", "imageio-ffmpeg")
+OPTIONAL = ("ai-edge-litert", "opencv-python-headless", "imageio", "imageio-ffmpeg", "tensorflow-datasets",
+            "array_record", "importlib_resources", "simplejpeg", "lmdb")  # fmt: skip
 SHIPPED = ("arkit_head.npz", "small.safetensors", "demo_motion.npz")
 
 

@@ -11,7 +11,7 @@ from omg_jax.cli.console import console, note, progress_bar, readable, report
 from omg_jax.cli.network import backbone_path
 from omg_jax.config import Config
 from omg_jax.configs import load_preset, preset_names
-from omg_jax.data.clips import load_index
+from omg_jax.data.frame_source import open_frames
 from omg_jax.head.load import load_head
 from omg_jax.losses.perceptual_weights import load_perceptual
 from omg_jax.models.dinov2_weights import load_dinov2
@@ -56,8 +56,8 @@ def train(config: Annotated[Preset, tyro.conf.arg(name="")], json: bool = False)
 def prepare(config: Config) -> Job:
     """Reads what the run needs: the dataset's index, the head, the frozen networks."""
     if not config.train.data:
-        raise ValueError("no clips to train on; give --train.data FOLDER with the folder that holds index.json")
-    index = load_index(config.train.data)
+        raise ValueError("no clips to train on; give --train.data FOLDER with a folder of clips or a built dataset")
+    index = open_frames(config.train.data)
     backbone = load_dinov2(config.model.backbone, backbone_path(config.model.backbone))
     return Job(
         config=config,

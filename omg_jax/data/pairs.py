@@ -12,12 +12,10 @@ from collections.abc import Callable, Generator
 from typing import NamedTuple, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
-from omg_jax.data.clips import ClipIndex, load_clip
-from omg_jax.geometry.camera import crop_camera, world_to_pixels
+from omg_jax.data.frame_source import FrameSource
 from omg_jax.types import Camera, HeadParams, PairBatch
 
 # Keep the draws for the order of frames and for single samples apart.
@@ -42,33 +40,33 @@ class Pair(NamedTuple):
     window_shift: tuple[float, float]
 
 
-def check_pairs(index: ClipIndex, image_size: int, window: int) -> None:
+def check_pairs(clips: FrameSource, image_size: int, window: int) -> None:
     """Raises ValueError where a dataset cannot be trained on."""
-    if index.image_size != (image_size, image_size):
+    if clips.image_size != (image_size, image_size):
         raise ValueError(
-            f"the clips of {index.root} are {index.image_size[0]} x {index.image_size[1]} pixels, expected "
+            f"the clips of {clips.root} are {clips.image_size[0]} x {clips.image_size[1]} pixels, expected "
             f"{image_size} x {image_size}: render them at the model's size, or train another preset"
         )
     if not 0 < window <= image_size:
         raise ValueError(f"the target window must have 1 to {image_size} pixels, got {window}; set --train.window")
-    short = [name for name, count in zip(index.names, index.num_frames, strict=True) if count < 2]
+    short = [name for name, count in zip(clips.names, clips.num_frames, strict=True) if count < 2]
     if short:
         raise ValueError(f"a clip needs two frames to make a pair, but {short[0]} has fewer; remove it from the index")
 
 
-def pair_at(index: ClipIndex, seed: int, sample: int) -> Pair:
+def pair_at(clips: FrameSource, seed: int, sample: int) -> Pair:
     """Sample number ``sample`` of a run.
 
     Every frame of the dataset is the target once per epoch, in an order that each epoch draws anew; the source is
     another frame of its clip.
     """
-    starts = np.concatenate([[0], np.cumsum(index.num_frames)])
+    starts = np.concatenate([[0], np.cumsum(clips.num_frames)])
     epoch, position = divmod(sample, int(starts[-1]))
     frame = _order(seed, epoch, int(starts[-1]))[position]
     clip = int(np.searchsorted(starts, frame, side="right")) - 1
     target = int(frame - starts[clip])
     rng = np.random.default_rng([seed, _SAMPLE_STREAM, sample])
-    source = (target + int(rng.integers(1, index.num_frames[clip]))) % index.num_frames[clip]
+    source = (target + int(rng.integers(1, clips.num_frames[clip]))) % clips.num_frames[clip]
     shift = rng.standard_normal(2)
     return Pair(clip, source, target, (float(shift[0]), float(shift[1])))
 
@@ -93,33 +91,55 @@ def window_corner(
     return int(top), int(left)
 
 
-def load_pair(index: ClipIndex, pair: Pair, window: int, source_tokens: SourceTokens) -> PairBatch:
-    """Reads one sample; its arrays (numpy) have no batch axis."""
-    clip = load_clip(index.folder(pair.clip), (pair.source, pair.target))
-    mattes = clip.mattes.astype(np.float32) / 255.0
-    # The pictures lie on black already; this only takes away what JPEG spills over the matte's edge.
-    images = clip.images.astype(np.float32) / 255.0 * (clip.mattes > 0)[..., None]
+def load_pair(clips: FrameSource, pair: Pair, window: int, source_tokens: SourceTokens) -> PairBatch:
+    """Reads one sample; its arrays (numpy) have no batch axis.
+
+    All in numpy: threads that load must not take turns with the training step on its device.
+    """
+    clip = clips.frames(pair.clip, (pair.source, pair.target))
     params = [HeadParams(*(field[frame] for field in clip.head_params)) for frame in (0, 1)]
-    cameras = [Camera(*(jnp.asarray(field[frame]) for field in clip.camera)) for frame in (0, 1)]
+    cameras = [Camera(*(field[frame] for field in clip.camera)) for frame in (0, 1)]
     # The head's frame has its origin near the head's centre; rigid motion is in the camera.
-    centre, _ = world_to_pixels(cameras[1], jnp.asarray(params[1].translation)[None])
-    top, left = window_corner(np.asarray(centre[0]), pair.window_shift, index.image_size[0], window)
+    centre = _pixel(cameras[1], params[1].translation)
+    top, left = window_corner(centre, pair.window_shift, clips.image_size[0], window)
     rows, columns = slice(top, top + window), slice(left, left + window)
+    source_image, source_matte = _on_black(clip.images[0], clip.mattes[0])
+    target_image, target_matte = _on_black(clip.images[1, rows, columns], clip.mattes[1, rows, columns])
     return PairBatch(
-        source_image=images[0],
-        source_matte=mattes[0],
-        source_tokens=source_tokens(pair.clip, pair.source, images[0]),
+        source_image=source_image,
+        source_matte=source_matte,
+        source_tokens=source_tokens(pair.clip, pair.source, source_image),
         source_params=params[0],
         source_camera=cameras[0],
-        target_image=images[1, rows, columns],
-        target_matte=mattes[1, rows, columns],
+        target_image=target_image,
+        target_matte=target_matte,
         target_params=params[1],
-        target_camera=crop_camera(cameras[1], float(top), float(left)),
+        target_camera=_cropped(cameras[1], top, left),
     )
 
 
+def _on_black(
+    image: UInt8[np.ndarray, "h w 3"], matte: UInt8[np.ndarray, "h w"]
+) -> tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w"]]:
+    """Picture and matte in [0, 1]. The picture lies on black already: what JPEG spills over the matte's edge goes."""
+    scale = np.float32(255)
+    return (image * (matte > 0)[..., None]) / scale, matte / scale
+
+
+def _pixel(camera: Camera, point: Float[np.ndarray, "3"]) -> Float[np.ndarray, "2"]:
+    """Where a point lies in the picture."""
+    in_picture = camera.intrinsics @ (camera.world_to_camera[:3, :3] @ point + camera.world_to_camera[:3, 3])
+    return in_picture[:2] / in_picture[2]
+
+
+def _cropped(camera: Camera, top: int, left: int) -> Camera:
+    """The camera of a window, as geometry.camera.crop_camera."""
+    shift = np.array([[0, 0, left], [0, 0, top], [0, 0, 0]], np.float32)
+    return camera._replace(intrinsics=camera.intrinsics - shift)
+
+
 def load_batch(
-    index: ClipIndex,
+    clips: FrameSource,
     seed: int,
     step: int,
     batch_size: int,
@@ -129,7 +149,7 @@ def load_batch(
 ) -> PairBatch:
     """The batch of a step (numpy), or the ``part`` of it that one host takes."""
     samples = range(step * batch_size, (step + 1) * batch_size)[part]
-    return stack_pairs([load_pair(index, pair_at(index, seed, s), window, source_tokens) for s in samples])
+    return stack_pairs([load_pair(clips, pair_at(clips, seed, s), window, source_tokens) for s in samples])
 
 
 def stack_pairs(pairs: list[PairBatch]) -> PairBatch:
@@ -138,7 +158,13 @@ def stack_pairs(pairs: list[PairBatch]) -> PairBatch:
 
 
 def prefetched(load: Callable[[int], T], start: int, stop: int, threads: int, ahead: int = 4) -> Generator[T]:
-    """``load(start) ... load(stop - 1)`` in order, computed up to ``ahead`` items early by some threads."""
+    """``load(start) ... load(stop - 1)`` in order, computed up to ``ahead`` items early by some threads.
+
+    threads: 0 loads each item when it is asked for.
+    """
+    if threads == 0:
+        yield from map(load, range(start, stop))
+        return
     waiting: collections.deque[concurrent.futures.Future[T]] = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="omg-loader") as pool:
         try:

@@ -1,19 +1,15 @@
 """Reads a user's own FLAME model file (2020 or 2023; the licence forbids shipping one), running nothing it holds.
 
-A FLAME pickle was written by Python 2 with numpy, scipy.sparse and chumpy arrays. Unpickling may call any importable
-object, so the reader here admits exactly those array classes, the latter two by small stand-ins, and refuses every
-other name.
+A FLAME pickle was written by Python 2 with numpy, scipy.sparse and chumpy arrays.
 """
 
-import codecs
-import pickle
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse
 
 from omg_jax.files import replacing
+from omg_jax.head.array_pickle import dense, read_array_pickle
 from omg_jax.head.model import JOINT_PARENTS, NUM_JOINTS, NUM_POSE_FEATURES, HeadModel
 
 WORLD_UNITS_PER_METRE = 5.0
@@ -56,7 +52,7 @@ def read_flame(path: str | Path) -> dict[str, np.ndarray]:
     missing = [name for name in FIELDS if name not in fields]
     if missing:
         raise ValueError(f"{path.name} is no FLAME model: it lacks {', '.join(missing)} (expected {', '.join(FIELDS)})")
-    arrays = {name: _dense(fields[name]) for name in FIELDS}
+    arrays = {name: dense(fields[name]) for name in FIELDS}
     _check_shapes(path, arrays)
     return arrays
 
@@ -70,106 +66,10 @@ def _read_npz(path: Path) -> dict:
 
 
 def _read_pickle(path: Path) -> dict:
-    with path.open("rb") as file:
-        try:
-            fields = _ArrayUnpickler(file, encoding="latin1").load()
-        except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError) as error:
-            if isinstance(error, _ForeignClassError):
-                raise ValueError(f"{path.name} is refused: {error}") from error
-            raise ValueError(f"{path.name} is no readable pickle of arrays ({error}); is the file complete?") from error
+    fields = read_array_pickle(path)
     if not isinstance(fields, dict):
         raise ValueError(f"{path.name} is no FLAME model: expected a dict of arrays, got {type(fields).__name__}")
     return fields
-
-
-class _ForeignClassError(pickle.UnpicklingError):
-    """The pickle names something that is not an array."""
-
-
-class _StoredObject:
-    """Holds the state of a pickled object of a class that is not imported."""
-
-    state: dict
-
-    def __setstate__(self, state):
-        self.state = state
-
-
-class _ChumpyArray(_StoredObject):
-    """A chumpy array: its value stands under 'x'."""
-
-    def dense(self) -> np.ndarray:
-        return np.asarray(self.state["x"])
-
-
-class _CscMatrix(_StoredObject):
-    """A scipy.sparse matrix, compressed by columns."""
-
-    compressed = scipy.sparse.csc_matrix
-
-    def dense(self) -> np.ndarray:
-        shape = self.state["_shape"] if "_shape" in self.state else self.state["shape"]
-        parts = (self.state["data"], self.state["indices"], self.state["indptr"])
-        return self.compressed(parts, shape=shape).toarray()
-
-
-class _CsrMatrix(_CscMatrix):
-    """A scipy.sparse matrix, compressed by rows."""
-
-    compressed = scipy.sparse.csr_matrix
-
-
-def _rebuild(cls, base, state):
-    """Stands for copyreg._reconstructor, which Python 2 wrote for plain objects."""
-    if not issubclass(cls, _StoredObject):
-        raise _ForeignClassError(f"it rebuilds an object of class {cls.__name__}, which is not an array")
-    return cls()
-
-
-_ADMITTED = {
-    ("numpy._core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
-    ("numpy._core.multiarray", "scalar"): np._core.multiarray.scalar,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): codecs.encode,
-    ("copyreg", "_reconstructor"): _rebuild,
-    ("builtins", "bytes"): bytes,
-    ("builtins", "object"): object,
-    ("builtins", "set"): set,
-    ("chumpy.ch", "Ch"): _ChumpyArray,
-    ("scipy.sparse", "csc_matrix"): _CscMatrix,
-    ("scipy.sparse", "csr_matrix"): _CsrMatrix,
-}
-# The same objects under the module names of older releases.
-_MODULES = {
-    "numpy.core.multiarray": "numpy._core.multiarray",
-    "numpy.core._multiarray_umath": "numpy._core.multiarray",
-    "copy_reg": "copyreg",
-    "__builtin__": "builtins",
-    "scipy.sparse.csc": "scipy.sparse",
-    "scipy.sparse.csr": "scipy.sparse",
-    "scipy.sparse._csc": "scipy.sparse",
-    "scipy.sparse._csr": "scipy.sparse",
-}
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """An unpickler that knows arrays and nothing else."""
-
-    def find_class(self, module, name):
-        admitted = _ADMITTED.get((_MODULES.get(module, module), name))
-        if admitted is None:
-            raise _ForeignClassError(
-                f"it holds {module}.{name}; a FLAME file needs only numpy, scipy.sparse and chumpy arrays, and "
-                "loading anything else could run code"
-            )
-        return admitted
-
-
-def _dense(value) -> np.ndarray:
-    if isinstance(value, _StoredObject):
-        return value.dense()
-    return value.toarray() if scipy.sparse.issparse(value) else np.asarray(value)
 
 
 def _check_shapes(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from omg_jax.config import Config
 from omg_jax.config_json import model_config_to_json
-from omg_jax.data.clips import ClipIndex
+from omg_jax.data.frame_source import FrameSource
 from omg_jax.data.pairs import check_pairs, load_batch, prefetched
 from omg_jax.head.load import Head
 from omg_jax.losses.perceptual import PerceptualParams
@@ -40,7 +40,7 @@ class Job(NamedTuple):
     """What a run trains on: options, dataset, head, the frozen backbone (photos -> taps), perceptual weights."""
 
     config: Config
-    index: ClipIndex
+    index: FrameSource
     head: Head
     taps: Callable[[Float[Array, "b h w 3"]], Taps]
     perceptual: PerceptualParams

@@ -20,7 +20,7 @@ def names(requirements: list[str]) -> set[str]:
 def test_the_packages_are_those_of_the_project_file():
     extras = PROJECT["optional-dependencies"]
     assert set(REQUIRED) == names(PROJECT["dependencies"]) | {"jaxlib"}
-    assert set(OPTIONAL) == names(extras["tracking"] + extras["video"])
+    assert set(OPTIONAL) == {name for extra in extras.keys() - {"test"} for name in names(extras[extra])}
 
 
 def test_a_missing_package_is_a_problem_and_exit_2(monkeypatch, capsys):

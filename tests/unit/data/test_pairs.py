@@ -7,45 +7,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from omg_jax.data.clips import Clip, load_clip, save_clip, write_index
+from omg_jax.data.clips import load_clip, save_clip, write_index
 from omg_jax.data.pairs import check_pairs, load_batch, load_pair, pair_at, prefetched, window_corner
-from omg_jax.geometry.camera import portrait_intrinsics, world_to_pixels
-from omg_jax.types import Camera, HeadParams
+from omg_jax.geometry.camera import world_to_pixels
+from omg_jax.types import Camera
+from tests.unit.data.marked_clips import NUM_FRAMES, SIZE, marked_clip, marked_clips, same, tokens
 
-SIZE, WINDOW, NUM_FRAMES = 64, 24, (2, 3, 5)
+WINDOW = 24
 POINTS = np.array([[0.02, 0.01, 0.0], [-0.03, 0.02, 0.0], [0.0, -0.03, 0.05]], np.float32)
 
 
-def marked_clip(number: int, num_frames: int) -> Clip:
-    """Smooth random pictures; a frame's parameters say which one it is."""
-    rng = np.random.default_rng(number)
-    coarse = rng.integers(40, 220, (num_frames, 4, 4, 3)).repeat(SIZE // 4, axis=1).repeat(SIZE // 4, axis=2)
-    names = np.stack([np.full(num_frames, number), np.arange(num_frames)], axis=1).astype(np.float32)
-    zeros = np.zeros((num_frames, 3), np.float32)
-    world_to_camera = np.tile(np.diag([1.0, -1.0, -1.0, 1.0]).astype(np.float32), (num_frames, 1, 1))
-    world_to_camera[:, :3, 3] = rng.normal([0.0, 0.0, 9.0], [0.1, 0.1, 0.3], (num_frames, 3))
-    return Clip(
-        images=coarse.astype(np.uint8),
-        mattes=np.full((num_frames, SIZE, SIZE), 255, np.uint8),
-        head_params=HeadParams(names, zeros, zeros, zeros, zeros, np.zeros((num_frames, 6), np.float32), zeros),
-        camera=Camera(world_to_camera, np.tile(portrait_intrinsics((SIZE, SIZE)), (num_frames, 1, 1))),
-    )
+def on_device(camera: Camera) -> Camera:
+    return Camera(*map(jnp.asarray, camera))
 
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
-    root = tmp_path_factory.mktemp("clips")
-    for number, num_frames in enumerate(NUM_FRAMES):
-        save_clip(root / f"clip_{number}", marked_clip(number, num_frames))
-    return write_index(root, "a head", "its hash")
-
-
-def tokens(clip: int, frame: int, image: np.ndarray) -> tuple[np.ndarray, ...]:
-    return (np.array([[clip, frame, image.mean()]], np.float32),)
-
-
-def same(a, b) -> bool:
-    return all(jax.tree.leaves(jax.tree.map(lambda x, y: np.array_equal(x, y), a, b)))
+    return marked_clips(tmp_path_factory.mktemp("clips"))
 
 
 def test_an_epoch_shows_every_frame_once_as_target(index):
@@ -83,13 +61,16 @@ def test_a_batch_is_a_function_of_seed_and_step(index):
     assert not same(batch, load_batch(index, 0, 8, 4, WINDOW, tokens))
 
 
-def test_hosts_take_slices_of_one_batch(index):
+@pytest.mark.parametrize("hosts", [1, 2, 4])
+def test_hosts_take_slices_of_one_batch(index, hosts):
     whole = load_batch(index, 0, 7, 4, WINDOW, tokens)
-    parts = [load_batch(index, 0, 7, 4, WINDOW, tokens, part) for part in (slice(0, 2), slice(2, 4))]
-    assert same(whole, jax.tree.map(lambda a, b: np.concatenate([a, b]), *parts))
+    share = 4 // hosts
+    slices = [slice(host * share, (host + 1) * share) for host in range(hosts)]
+    parts = [load_batch(index, 0, 7, 4, WINDOW, tokens, part) for part in slices]
+    assert same(whole, jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts))
 
 
-@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("threads", [0, 1, 2, 3])
 def test_batches_do_not_depend_on_the_number_of_threads(index, threads):
     loaded = prefetched(lambda step: load_batch(index, 0, step, 2, WINDOW, tokens), 3, 9, threads, ahead=2)
     for step, batch in enumerate(loaded, start=3):
@@ -103,14 +84,14 @@ def test_a_window_and_its_camera_show_the_same_part_of_the_picture(index):
     for shift in ((0.0, 0.0), (9.0, 9.0), (-9.0, 9.0)):
         pair = pair_at(index, 0, 1)._replace(window_shift=shift)
         part = load_pair(index, pair, WINDOW, tokens)
-        in_whole, _ = world_to_pixels(whole.target_camera, jnp.asarray(POINTS))
-        in_part, _ = world_to_pixels(part.target_camera, jnp.asarray(POINTS))
+        in_whole, _ = world_to_pixels(on_device(whole.target_camera), jnp.asarray(POINTS))
+        in_part, _ = world_to_pixels(on_device(part.target_camera), jnp.asarray(POINTS))
         left, top = np.unique(np.round(in_whole - in_part).astype(int), axis=0)[0]
         np.testing.assert_array_equal(part.target_image, whole.target_image[top : top + WINDOW, left : left + WINDOW])
         np.testing.assert_array_equal(part.target_matte, whole.target_matte[top : top + WINDOW, left : left + WINDOW])
         assert same(part.target_camera.world_to_camera, whole.target_camera.world_to_camera)
         windows[shift] = (int(top), int(left))
-    centre, _ = world_to_pixels(whole.target_camera, jnp.zeros((1, 3)))
+    centre, _ = world_to_pixels(on_device(whole.target_camera), jnp.zeros((1, 3)))
     assert windows[0.0, 0.0] == window_corner(np.asarray(centre[0]), (0.0, 0.0), SIZE, WINDOW)
     assert windows[9.0, 9.0] == (SIZE - WINDOW, SIZE - WINDOW)
     assert windows[-9.0, 9.0] == (0, SIZE - WINDOW)
