@@ -9,25 +9,40 @@ import numpy as np
 
 from omg_jax.cli.console import note, progress_bar
 from omg_jax.data.clips import Clip, Origin
-from omg_jax.data.sampling import ChooseFrames, keep_frames
+from omg_jax.data.sampling import ChooseFrames
 from omg_jax.data.staging import LoadClip, stage_clips
 from omg_jax.head.load import Head, load_head
+from omg_jax.types import Camera, HeadParams
 
 READABLE_SHARE = 0.9  # of the frames that a header claims; some claim a few too many
 
 
 def video_clip(path: Path, head: str, choose: ChooseFrames) -> tuple[Clip, Origin]:
-    """The chosen frames of a video, tracked whole, as portraits on black. head: the name of a head model."""
-    from omg_jax.tracking.track import track_video  # needs the extra "tracking"
+    """The chosen frames of a video as portraits on black, tracked whole: of the shot and person seen longest.
+
+    head: the name of a head model.
+    """
+    # They need the extra "tracking".
+    from omg_jax.tracking.matte import PortraitMatte
+    from omg_jax.tracking.track import portraits, track_motion
     from omg_jax.tracking.video import video_info
 
-    tracked, claimed = track_video(path, _head(head)), video_info(path).num_frames
-    check_complete(path, len(tracked.images), claimed)
-    matte = tracked.mattes[..., None] / np.float32(255)
-    images = np.stack([np.round(image * m).astype(np.uint8) for image, m in zip(tracked.images, matte, strict=True)])
-    motion = tracked.motion
-    clip = Clip(images, tracked.mattes, motion.head_params, motion.camera)
-    return keep_frames(clip, Origin(path.name, motion.fps, tuple(range(len(images)))), choose(len(images)))
+    tracked, info = track_motion(path, _head(head)), video_info(path)
+    first, stop = tracked.frames.start, tracked.frames.stop
+    if tracked.num_shots == 1:
+        check_complete(path, stop, info.num_frames)
+    chosen, matte, images, mattes = choose(stop - first), PortraitMatte(), [], []
+    wanted = set(chosen)
+    for index, portrait in enumerate(portraits(path, tracked)):
+        if index in wanted:
+            share = matte(portrait)
+            images.append(np.round(portrait * share[..., None]).astype(np.uint8))
+            mattes.append(np.round(share * 255.0).astype(np.uint8))
+    rows = list(chosen)
+    params = HeadParams(*(field[rows] for field in tracked.motion.head_params))
+    camera = Camera(*(field[rows] for field in tracked.motion.camera))
+    origin = Origin(path.name, tracked.motion.fps, tuple(first + row for row in rows))
+    return Clip(np.stack(images), np.stack(mattes), params, camera), origin
 
 
 def check_complete(path: Path, found: int, claimed: int) -> None:
