@@ -31,12 +31,16 @@ def cpu_model() -> str:
 
 
 def run(name: str, command: str, cases: Iterable[Case], repeats: int, peers: tuple[Peer, ...]) -> None:
-    """Measures the cases, prints them, and writes results/NAME.json and .svg."""
-    result = measure(cases, repeats, peers, tell=lambda case: console.print(*case, style="dim"))
-    if jax.default_backend() == "cpu":
-        result["device"] = cpu_model()
-    ratios = speedups(result)
-    record = write_result(name, command, {**result, "times_of_ours": ratios})
+    """Measures the cases, prints them, and writes results/NAME.json and .svg: the JSON again after every case."""
+    rows, left_out = [], {}
+    for case in cases:
+        console.print(*case, style="dim")
+        result = measure([case], repeats, tuple(peer for peer in peers if peer.package not in left_out))
+        rows, left_out = rows + result["rows"], left_out | result["left_out"]
+        result |= {"rows": rows, "left_out": left_out}
+        if jax.default_backend() == "cpu":
+            result["device"] = cpu_model()
+        record = write_result(name, command, {**result, "times_of_ours": speedups(result)})
     (RESULTS / f"{name}.svg").write_text(bar_chart(record))
     console.print(table(record))
     for peer, reason in result["left_out"].items():

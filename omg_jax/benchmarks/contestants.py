@@ -72,7 +72,9 @@ def ours(scene: Scene, *, deterministic: bool = True) -> Contestant:
         return contestant
     batch, num_gaussians, channels = scene.gaussians.features.shape
     num_tiles = batch * (-(-scene.size // TILE_SIZE)) ** 2
-    forward, backward = gpu_workspace_bytes(batch * num_gaussians, channels, num_tiles, batch)
+    forward, backward = gpu_workspace_bytes(
+        batch * num_gaussians, channels, num_tiles, batch, deterministic=deterministic
+    )
     return contestant._replace(
         forward_memory=contestant.forward_memory + forward, both_memory=contestant.both_memory + backward
     )

@@ -147,10 +147,13 @@ def mask_bytes(num_gaussians: int, num_tiles: int, num_views: int) -> float:
     return num_gaussians * (num_tiles / num_views) / 8.0
 
 
-def gpu_workspace_bytes(num_gaussians: int, num_channels: int, num_tiles: int, num_views: int) -> tuple[float, float]:
+def gpu_workspace_bytes(
+    num_gaussians: int, num_channels: int, num_tiles: int, num_views: int, *, deterministic: bool = True
+) -> tuple[float, float]:
     """(forward, backward) scratch memory of our kernels on a GPU, about: kernels/README.md, "Memory".
 
     XLA gives it while they run; no compiled program's own figures count it. Counts are those of all views.
     """
     forward = 130.0 * num_gaussians + min(mask_bytes(num_gaussians, num_tiles, num_views), MAX_MASK_BYTES)
-    return forward, forward + 8.0 * (8 + num_channels) * num_gaussians
+    sums = 8.0 * (8 + num_channels) if deterministic else 4.0 * 8  # floats add the features up where they belong
+    return forward, forward + sums * num_gaussians

@@ -57,8 +57,9 @@ def rasterize(
             point, whose sums do not depend on the order. CPUs are always deterministic.
 
     Raises:
-        ValueError: shapes, dtypes or settings do not fit, or the camera is not finite. Under jit a camera has no values
-            yet: a picture of one that is not finite is empty, and its stats count every Gaussian as not finite.
+        ValueError: shapes, dtypes or settings do not fit, or the camera is not finite (outside jit, where looking at
+            it waits for the device). Under jit a camera has no values yet: a picture of one that is not finite is
+            empty, and its stats count every Gaussian as not finite.
         ImportError: the native library is not built. ``rasterize_reference``, the slow specification in plain JAX, is
             never chosen silently.
     """
@@ -134,7 +135,7 @@ def broadcast_batch(gaussians: Gaussians, camera: Camera) -> tuple[Gaussians, Ca
 
 def _check_finite(camera: Camera) -> None:
     for name, array in camera._asdict().items():
-        if isinstance(array, jax.core.Tracer):
+        if isinstance(array, jax.core.Tracer) or not array.is_fully_addressable:
             continue
         bad = np.argwhere(~np.isfinite(array))
         if len(bad):

@@ -23,7 +23,14 @@ from omg_jax.models.state import split_model
 from omg_jax.models.weights import WeightsMeta, fits_head, load_weights, read_weights_meta, save_weights
 from omg_jax.training.checkpoint import Checkpoints, Origin
 from omg_jax.training.curriculum import check_curriculum, level_at
-from omg_jax.training.parallel import Driver, any_process, make_driver, num_devices, part_of_process
+from omg_jax.training.parallel import (
+    Driver,
+    any_process,
+    check_same_state,
+    make_driver,
+    num_devices,
+    part_of_process,
+)
 from omg_jax.training.pictures import grid_row, save_grid
 from omg_jax.training.records import Meter, MetricLog, Row, write_config
 from omg_jax.training.state import TrainState, init_state
@@ -34,6 +41,7 @@ from omg_jax.types import PairBatch
 WEIGHTS_NAME = "weights.safetensors"
 MAX_FLOAT32_BYTES = 16 * 2**20  # larger weights are written as float16
 NUM_PREVIEWS = 3
+STOP_EVERY = 10  # steps after which several processes ask each other whether one was told to stop
 
 
 class Job(NamedTuple):
@@ -56,20 +64,6 @@ class Listener(NamedTuple):
 
 
 SILENT = Listener(*[lambda _: None] * 4)
-
-
-class SkipWatch:
-    """Notices when batch after batch is skipped."""
-
-    def __init__(self, limit: int, step: int, skipped: int):
-        self._limit, self._step, self._skipped, self.in_row = limit, step, skipped, 0
-
-    def gives_up(self, step: int, skipped: int) -> bool:
-        """Asked now and then, with the numbers of batches and of skipped ones so far."""
-        new = skipped - self._skipped
-        self.in_row = self.in_row + new if new == step - self._step else new
-        self._step, self._skipped = step, skipped
-        return self.in_row >= self._limit
 
 
 class Outcome(NamedTuple):
@@ -100,9 +94,10 @@ def train(job: Job, listener: Listener = SILENT) -> Outcome:
     first_process = jax.process_index() == 0
     with Checkpoints(folder / "checkpoints") as checkpoints, stop_signals() as stop:
         state = starting_state(job, params, checkpoints, listener)
-        first = int(state.step)
-        watch, meter = SkipWatch(options.max_skipped, first, int(state.skipped)), Meter()
+        first, meter = int(state.step), Meter()
+        check_same_state(first, int(state.skipped))
         state = driver.replicate(state)
+        del params
         if first_process:
             write_config(folder, job.config)
             log = MetricLog(folder, first)
@@ -115,29 +110,27 @@ def train(job: Job, listener: Listener = SILENT) -> Outcome:
                 state, metrics = steps[lod](state, driver.place(batch), frozen)
                 meter.add({"lod": lod, **driver.collect(metrics)})
                 listener.on_step(done)
-                log_now = done % options.log_every == 0
-                if log_now:
+                if done % options.log_every == 0:
                     row = {"step": done, "skipped": int(driver.collect(state.skipped)), **meter.means()}
                     if first_process:
                         log.write(row)
                     listener.on_log(row)
-                    if watch.gives_up(done, row["skipped"]):
+                    if meter.skipped_in_row >= options.max_skipped:
                         break
                 if done % options.checkpoint_every == 0:
                     keep(job, driver.collect(state), checkpoints)
                 if done % options.picture_every == 0 and first_process:
                     save_preview(job, graphdef, driver.collect(state), constants, cache)
-                # Several processes stop together, so that they ask each other now and then.
-                if (jax.process_count() == 1 or log_now) and any_process(stop.is_set()):
+                if (jax.process_count() == 1 or done % STOP_EVERY == 0) and any_process(stop.is_set()):
                     listener.on_note(f"stopped by a signal after step {done}; the same command continues")
                     break
         state = driver.collect(state)
         weights = keep(job, state, checkpoints)
-    if watch.in_row >= options.max_skipped:
+    if meter.skipped_in_row >= options.max_skipped:
         raise FloatingPointError(
-            f"training stopped after step {int(state.step)}: the last {watch.in_row} batches gave a loss or gradient "
-            "that is not finite. What was learnt before them is saved; look at metrics.csv and the data, and lower "
-            "--train.learning-rate"
+            f"training stopped after step {int(state.step)}: the last {meter.skipped_in_row} batches gave a loss or "
+            "gradient that is not finite. What was learnt before them is saved; look at metrics.csv and the data, and "
+            "lower --train.learning-rate"
         )
     return Outcome(state, int(state.step) >= options.num_steps, weights)
 

@@ -39,15 +39,17 @@ class Driver(NamedTuple):
 def make_driver(options: TrainConfig) -> Driver:
     """The driver that the options ask for: on this machine's first devices, or on those of all processes.
 
+    For one device all options mean the same plain program.
+
     Raises:
         ValueError: there are not so many devices, or they cannot share the batch evenly.
     """
     several, count = jax.process_count() > 1, num_devices(options)
+    if count == 1:
+        return _single()
     if options.parallel == "pmap":
         return _pmap(None if several else jax.local_devices()[:count])
-    if options.parallel == "shard_map":
-        return _shard_map(jax.devices() if several else jax.local_devices()[:count])
-    return _single()
+    return _shard_map(jax.devices() if several else jax.local_devices()[:count])
 
 
 def num_devices(options: TrainConfig) -> int:
@@ -62,6 +64,16 @@ def num_devices(options: TrainConfig) -> int:
         count = jax.device_count()
         if options.parallel == "single":
             raise ValueError(f"parallel: expected pmap or shard_map for {jax.process_count()} processes, got single")
+        if options.num_devices not in (0, count):
+            raise ValueError(
+                f"num_devices: expected the {count} devices of all {jax.process_count()} processes, got "
+                f"{options.num_devices}; SLURM gives each task one GPU, so start one task per GPU"
+            )
+        if count != jax.process_count() * jax.local_device_count():
+            raise ValueError(
+                f"num_devices: expected as many devices on every process, got {jax.local_device_count()} of {count} "
+                f"here, on one of {jax.process_count()} processes"
+            )
     elif options.parallel == "single":
         count = 1
     elif options.num_devices:
@@ -136,8 +148,17 @@ def start_processes(config: DistributedConfig) -> None:
     """Joins the other processes of a run; call it before anything else asks JAX for devices.
 
     "auto" joins where SLURM or a coordinator's address tells of others; "on" insists; "off" trains alone.
+
+    Raises:
+        ValueError: a coordinator's address without the number of processes and this one's, or the reverse.
     """
     explicit = bool(config.coordinator)
+    given = [value is not None for value in (config.num_processes, config.process_id)]
+    if explicit != all(given) or explicit != any(given):
+        raise ValueError(
+            "distributed: expected coordinator, num_processes and process_id together, or none of them; got "
+            f"{config.coordinator!r}, {config.num_processes} and {config.process_id}"
+        )
     if config.mode == "off" or (config.mode == "auto" and not (explicit or _slurm_tells_all())):
         return
     if jax.config.jax_platforms == "cpu":
@@ -152,6 +173,18 @@ def _slurm_tells_all() -> bool:
     """True inside a SLURM step of several tasks; inside salloc alone some of these are missing."""
     names = ("SLURM_JOB_ID", "SLURM_STEP_NODELIST", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID")
     return all(name in os.environ for name in names) and int(os.environ["SLURM_NTASKS"]) > 1
+
+
+def check_same_state(step: int, skipped: int) -> None:
+    """Raises ValueError where processes do not begin with the same step; all must ask."""
+    if jax.process_count() == 1:
+        return
+    states = multihost_utils.process_allgather(np.asarray([step, skipped]))
+    if (states != states[0]).any():
+        raise ValueError(
+            f"the processes of this run start from different steps: {states[:, 0].tolist()}; give --train.output a "
+            "folder that all of them share"
+        )
 
 
 def any_process(flag: bool) -> bool:

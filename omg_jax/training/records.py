@@ -31,6 +31,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._rows: list[dict[str, Array | float | int]] = []
+        self.skipped_in_row = 0  # steps without a finite loss and gradient, up to the last one that means() saw
         self._waited, self._since = 0.0, time.perf_counter()
 
     @contextlib.contextmanager
@@ -50,6 +51,9 @@ class Meter:
         Where no step's loss was finite, what is not a number is None: null in JSON lines, empty in CSV.
         """
         all_rows = [{name: float(value) for name, value in row.items()} for row in self._rows]
+        for row in all_rows:
+            healthy = np.isfinite(row["loss"]) and np.isfinite(row.get("gradient_norm", 0.0))
+            self.skipped_in_row = 0 if healthy else self.skipped_in_row + 1
         rows = [row for row in all_rows if np.isfinite(row["loss"])] or all_rows
         now, count = time.perf_counter(), len(all_rows)
         means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}

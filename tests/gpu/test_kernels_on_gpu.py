@@ -1,5 +1,7 @@
 """The CUDA kernels on a GPU: against the CPU's, bit by bit against themselves, batched, mapped, differentiated."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,16 +18,17 @@ from tests.tolerances import FLIPPED_PIXELS, RENDER_GRADIENTS, RENDERED_PIXELS
 
 def render_and_pull(device, gaussians, camera, size, cotangents, deterministic=True):
     """(images, gradient in the order of FIELDS) as numpy arrays."""
+    placed = jax.device_put((gaussians, camera, cotangents), device)
+    return jax.tree.map(np.asarray, _render_and_pull(*placed, size=size, deterministic=deterministic))
 
-    @jax.jit
-    def run(gaussians, camera, cotangents):
-        def render(g, c):
-            return rasterize(g, c, size, deterministic=deterministic)[:3]
 
-        images, pull_back = jax.vjp(render, gaussians, camera)
-        return images, jax.tree.leaves(pull_back(tuple(cotangents)))
+@functools.partial(jax.jit, static_argnames=("size", "deterministic"))
+def _render_and_pull(gaussians, camera, cotangents, size, deterministic):
+    def render(g, c):
+        return rasterize(g, c, size, deterministic=deterministic)[:3]
 
-    return jax.tree.map(np.asarray, run(*jax.device_put((gaussians, camera, cotangents), device)))
+    images, pull_back = jax.vjp(render, gaussians, camera)
+    return images, jax.tree.leaves(pull_back(tuple(cotangents)))
 
 
 @pytest.mark.parametrize("deterministic", [True, False], ids=["fixed-point sums", "float sums"])
@@ -65,8 +68,8 @@ def test_deterministic_runs_give_the_same_bits(gpu):
 
 
 def test_a_mapped_batch_is_its_views_one_by_one(gpu):
-    size, cotangents = (100, 90), random_cotangents(100, 90, 3)
-    views = [cloud(800, 3, seed=seed) for seed in range(3)]
+    size, cotangents = (100, 90), random_cotangents(100, 90, 36)
+    views = [cloud(800, 36, seed=seed) for seed in range(3)]
     batch = Gaussians(*(jnp.stack(arrays) for arrays in zip(*views, strict=True)))
     camera = portrait_camera(*size)
     with jax.default_device(gpu):
@@ -79,8 +82,8 @@ def test_a_mapped_batch_is_its_views_one_by_one(gpu):
 
 def test_nested_maps_share_what_is_not_mapped(gpu):
     """Cameras outside, Gaussians inside: two batch dimensions, and each array has only one of them."""
-    size, cotangents = (60, 50), random_cotangents(60, 50, 3)
-    views = [cloud(200, 3, seed=seed) for seed in range(2)]
+    size, cotangents = (60, 50), random_cotangents(60, 50, 8)
+    views = [cloud(200, 8, seed=seed) for seed in range(2)]
     batch = Gaussians(*(jnp.stack(arrays) for arrays in zip(*views, strict=True)))
     camera = portrait_camera(*size)
     shifts = (0.0, 0.1, -0.2)
@@ -93,6 +96,16 @@ def test_nested_maps_share_what_is_not_mapped(gpu):
             for k, view in enumerate(views):
                 alone = jax.jit(gradient_of)(view, own)
                 jax.tree.map(lambda a, b, i=i, k=k: np.testing.assert_array_equal(a[i, k], b), mapped, alone)
+
+
+def test_a_shared_camera_sums_the_gradients_of_its_views(gpu, cpu):
+    size, cotangents = (60, 50), random_cotangents(60, 50, 3)
+    views = [cloud(200, 3, seed=seed) for seed in range(3)]
+    batch = Gaussians(*(jnp.stack(arrays) for arrays in zip(*views, strict=True)))
+    gradient_of = jax.jit(jax.grad(lambda c, g: dot(rasterize(g, c, size), cotangents)))
+    ours, theirs = (gradient_of(*jax.device_put((portrait_camera(*size), batch), device)) for device in (gpu, cpu))
+    for name, array, expected in zip(Camera._fields, ours, theirs, strict=True):
+        assert relative_error(array, expected) <= RENDER_GRADIENTS, name
 
 
 def test_a_picture_drawn_in_bands(gpu, cpu):

@@ -99,12 +99,13 @@ def test_a_checkpoint_goes_from_one_driver_to_another(job):
 
 
 SCRIPT = """
+import signal
 import sys
 import jax
 import optax
 from flax import nnx
 
-process, parallel, port, root, output = int(sys.argv[1]), *sys.argv[2:]
+process, parallel, port, root, output, stopped_at = int(sys.argv[1]), *sys.argv[2:]
 jax.config.update("jax_platforms", "cpu")
 from omg_jax.config import DistributedConfig
 from omg_jax.training.parallel import start_processes
@@ -117,14 +118,18 @@ from omg_jax.data.clips import load_index
 from omg_jax.head.load import load_head
 from omg_jax.training import loop, state
 from tests.unit.losses.networks import ALEXNET_STAGES, small_network
-from tests.unit.training.conftest import painters_job
+from tests.unit.training.conftest import painters_job, stopping_at
 from tests.unit.training.painter import Painter
 
 loop.build_model = lambda config, head, seed: Painter(16, 6, rngs=nnx.Rngs(seed))
 state._optimizer = lambda config: optax.identity()
-job = painters_job(load_index(Path(root)), load_head("arkit"), output, batch_size=4, parallel=parallel)
-outcome = loop.train(job)
-assert outcome.finished
+options = dict(batch_size=4, parallel=parallel, picture_every=6)
+job = painters_job(load_index(Path(root)), load_head("arkit"), output, **options)
+listener = loop.SILENT
+if process == 1 and int(stopped_at):
+    listener = stopping_at(int(stopped_at), signal.SIGTERM)
+outcome = loop.train(job, listener)
+assert int(outcome.state.step) == (10 if int(stopped_at) else 12)
 """
 
 
@@ -134,22 +139,34 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-@pytest.mark.parametrize("parallel", ["pmap", "shard_map"])
-def test_two_processes_train_like_one(job, smooth_index, parallel, tmp_path):
-    """The whole loop: each loads its half of the batches, the first writes; a run of one process continues from it."""
-    output, port = str(tmp_path / "together"), str(free_port())
+def run_two_processes(root: Path, output: str, parallel: str, stopped_at: int = 0) -> None:
+    """Two processes of two devices; one of them gets SIGTERM after a step, unless that is 0."""
+    port = str(free_port())
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
     commands = [
-        [sys.executable, "-c", SCRIPT, str(process), parallel, port, str(smooth_index.root), output]
+        [sys.executable, "-c", SCRIPT, str(process), parallel, port, str(root), output, str(stopped_at)]
         for process in range(2)
     ]
     running = [
         subprocess.Popen(c, env=environment, cwd=Path(__file__).parents[3], stderr=subprocess.PIPE, text=True)
         for c in commands
     ]
-    for process in running:
-        _, errors = process.communicate(timeout=600)
-        assert process.returncode == 0, errors[-3000:]
+    try:
+        for process in running:
+            _, errors = process.communicate(timeout=600)
+            assert process.returncode == 0, errors[-3000:]
+    finally:
+        for process in running:
+            process.kill()
+
+
+@pytest.mark.parametrize(("parallel", "stopped_at"), [("pmap", 7), ("shard_map", 0)])
+def test_two_processes_train_like_one(job, smooth_index, parallel, stopped_at, tmp_path):
+    """The whole loop: each loads its half of the batches, the first writes, one that is told to stop stops both."""
+    output = str(tmp_path / "together")
+    if stopped_at:
+        run_two_processes(smooth_index.root, output, parallel, stopped_at)
+    run_two_processes(smooth_index.root, output, parallel)
     together = train(with_options(job, batch_size=4, output=output))  # finished: only reads the checkpoint
     alone = train(with_options(job, batch_size=4, parallel="single"))
     assert_same_training(together.state.params, alone.state.params)
