@@ -1,18 +1,33 @@
-"""The avatar that stands in for a photo's."""
+"""The avatar's benchmark on a stand-in: every stage and protocol is there, and parts add up."""
 
-from omg_jax.avatar import Network
-from omg_jax.avatar_file import load_avatar, save_avatar
-from omg_jax.benchmarks.avatar import stand_in_avatar
-from omg_jax.benchmarks.scenes import SCENES
+import pytest
+
+from omg_jax.benchmarks.avatar_stages import measure_avatar, stand_in_case
 from omg_jax.configs import load_preset
 from omg_jax.head.load import load_head
 
+BUILD_STAGES = {"backbone", "pyramid", "transformer", "sampling and heads", "plane"}
 
-def test_the_stand_in_is_an_avatar(tmp_path):
-    network = Network(load_preset("small"), load_head("arkit"), None, None, "0" * 64)
-    save_avatar(tmp_path / "stand_in.omg", stand_in_avatar(network))
-    avatar = load_avatar(tmp_path / "stand_in.omg")  # which checks its arrays against each other
-    for level, head in enumerate(avatar.levels):
-        present = len(head.opacities) + (avatar.plane.opacities > 0).sum()
-        assert present == len(SCENES[f"avatar-{level}"]().means)
-    assert len(avatar.plane.opacities) == network.config.model.plane.capacity
+
+@pytest.fixture(scope="module")
+def result() -> dict:
+    return measure_avatar(stand_in_case(load_preset("tiny"), load_head("arkit")), repeats=1, batch=2, lods=(0, 1))
+
+
+def test_the_stages_of_a_reconstruction_add_up(result):
+    build = result["reconstruction"]
+    assert BUILD_STAGES < set(build["stages"])
+    for quantity in ("gflop", "moved_mb"):
+        total = sum(build["stages"][name][quantity] for name in BUILD_STAGES)
+        assert total == pytest.approx(build["whole program"][quantity])
+
+
+def test_every_level_has_its_stages_and_rates(result):
+    assert set(result["frames"]) == {"level 0", "level 1"}
+    for level in result["frames"].values():
+        assert set(level["stages"]) == {"head", "splat", "refiner", "frame"}
+        assert all(stage["wall_ms"] > 0 for stage in level["stages"].values())
+        assert all(rate > 0 for rate in level["frames_per_second"].values())
+        assert "refined, 2 drivers at once" in level["frames_per_second"]
+    counts = [level["head_gaussians"] for level in result["frames"].values()]
+    assert counts == sorted(counts)
