@@ -8,7 +8,6 @@ number of cores or on what else the machine does; on a GPU they are wall millise
 
 import argparse
 from collections.abc import Iterable
-from pathlib import Path
 
 import jax
 from record import RESULTS, write_result
@@ -22,19 +21,9 @@ from omg_jax.benchmarks.scenes import Case
 console = Console(width=120)
 
 
-def cpu_model() -> str:
-    """What /proc/cpuinfo calls the processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return "unknown"
-
-
 def run(name: str, command: str, cases: Iterable[Case], repeats: int, peers: tuple[Peer, ...]) -> None:
     """Measures the cases, prints them, and writes results/NAME.json and .svg."""
     result = measure(cases, repeats, peers, tell=lambda case: console.print(*case, style="dim"))
-    if jax.default_backend() == "cpu":
-        result["device"] = cpu_model()
     ratios = speedups(result)
     record = write_result(name, command, {**result, "times_of_ours": ratios})
     (RESULTS / f"{name}.svg").write_text(bar_chart(record))

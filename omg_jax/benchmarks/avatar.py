@@ -5,7 +5,6 @@ rasterizer's are not among them). On a CPU a stage has the process-CPU time of a
 disturb, and the wall time, which on more than one core is less; on a GPU the time of queued calls.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jaxtyping import Array, Float, UInt8
 
 from omg_jax.avatar import (
     Avatar,
@@ -27,13 +27,12 @@ from omg_jax.avatar import (
     pose_person,
     queries_program,
 )
-from omg_jax.benchmarks.clock import least_cpu_ms, least_queued_ms
+from omg_jax.benchmarks.clock import frame_rate, least_cpu_ms, least_queued_ms, least_wall_ms, mean_frame_rate
 from omg_jax.config import Config
 from omg_jax.geometry.camera import circle_camera, portrait_intrinsics
 from omg_jax.head.load import Head
 from omg_jax.head.model import zero_params
-from omg_jax.models.dinov2 import DinoV2
-from omg_jax.models.dinov2_weights import CONFIGS
+from omg_jax.models.dinov2 import CONFIGS, DinoV2
 from omg_jax.models.omg import Source, build_model
 from omg_jax.models.precision import compute_dtype
 from omg_jax.models.state import merge_model, split_model, split_shapes
@@ -91,113 +90,162 @@ def random_model(make: Callable[[], nnx.Module]) -> nnx.Module:
 
 
 def measure_avatar(
-    case: Case, repeats: int = 5, batch: int = 4, lods: tuple[int, ...] = (0, 1, 2)
+    case: Case, repeats: int = 5, batch: int = 4, lods: tuple[int, ...] | None = None, num_frames: int = PROTOCOL_FRAMES
 ) -> dict[str, Any]:
-    """The whole benchmark of a case, as plain numbers; about a minute for the small preset on two cores.
+    """The whole benchmark of a case, as plain numbers; some minutes for the small preset on two cores.
 
-    batch: drivers that are played in one call; lods: levels that are played.
+    batch: drivers that are played in one call; lods: levels that are played, by default all; num_frames: of the paper's
+    protocol.
     """
+    config = case.network.config
+    lods = range(config.model.num_levels + 1) if lods is None else lods
     avatar, reconstruction = measure_reconstruction(case, repeats)
-    levels = {f"level {lod}": measure_level(case, avatar, lod, repeats, batch) for lod in lods}
+    levels = {f"level {lod}": measure_level(case, avatar, lod, repeats, batch, num_frames) for lod in lods}
     return {
-        "preset": case.network.config.name,
+        "preset": config.name,
         "device": jax.devices()[0].device_kind,
-        "precision": str(compute_dtype(case.network.config.precision)),
-        "image_size": case.network.config.model.image_size,
+        "precision": str(compute_dtype(config.precision)),
+        "image_size": config.model.image_size,
         "reconstruction": reconstruction,
         "frames": levels,
-        "peak_memory_mb": peak_memory_mb(),
+        **peak_memory(),
     }
 
 
 def measure_reconstruction(case: Case, repeats: int) -> tuple[Avatar, dict[str, Any]]:
     """(the avatar, its stages). Heads and plane are what the program takes longer with than without them."""
     network, model_config = case.network, case.network.config.model
+    parts = model_config.parts
     graphdef, *parameters = split_model(network.model)
     backbone_graph, *backbone_parameters = split_model(network.backbone)
     lods = tuple(range(model_config.num_levels + 1))
     photo = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32)[None], case[1:5])
     image, matte, params, camera = photo
     image = image * matte[..., None]
-    queries = queries_program(graphdef)(*parameters)
+    start = queries_program(graphdef)
+    queries = start(*parameters)
 
+    @jax.jit
     def backbone(parameters, image):
         return photo_tokens(merge_model(backbone_graph, *parameters), image, model_config.backbone_size)
 
+    @jax.jit
     def pyramid(parameters, tokens, image):
         return merge_model(graphdef, *parameters).pyramid(tokens, image)
 
+    @jax.jit
     def transformer(parameters, queries, tokens):
         return merge_model(graphdef, *parameters).transformer(tokens, queries)
 
+    @jax.jit
     def levels(parameters, queries, tokens, image, matte, params, camera):
         source = Source(image, matte, tokens, params, camera)
         return merge_model(graphdef, *parameters).build(source, lods, queries).levels
 
-    tokens = jax.jit(backbone)(backbone_parameters, image)
+    tokens = backbone(backbone_parameters, image)
     whole = build_program(graphdef, backbone_graph, model_config.backbone_size, lods, model_config.plane.capacity)
-    stages = {
-        "backbone": stage(jax.jit(backbone), (backbone_parameters, image), repeats),
-        "pyramid": stage(jax.jit(pyramid), (parameters, tokens, image), repeats),
-        "transformer": stage(jax.jit(transformer), (parameters, queries, tokens[-1]), repeats),
-        "transformer's start, once": stage(queries_program(graphdef), tuple(parameters), repeats),
-    }
-    with_levels = stage(jax.jit(levels), (parameters, queries, tokens, *photo), repeats)
+    stages = {"backbone": stage(backbone, (backbone_parameters, image), repeats)}
+    if parts.local_features or parts.shoulder:
+        stages["pyramid"] = stage(pyramid, (parameters, tokens, image), repeats)
+    if parts.global_features:
+        stages["transformer"] = stage(transformer, (parameters, queries, tokens[-1]), repeats)
+        stages["transformer's start, once"] = stage(start, tuple(parameters), repeats)
+    with_levels = stage(levels, (parameters, queries, tokens, image, *photo[1:]), repeats)
     total = stage(whole, (parameters, backbone_parameters, queries, *photo), repeats)
-    stages["sampling and heads"] = without(with_levels, stages["pyramid"], stages["transformer"])
-    stages["plane"] = without(total, with_levels, stages["backbone"])
+    # Where no vertex samples F_local, only the plane's Gaussians need the pyramid.
+    before = ("pyramid",) * parts.local_features + ("transformer",) * parts.global_features
+    stages["sampling and heads"] = without(with_levels, *(stages[name] for name in before))
+    if parts.shoulder:
+        also = ("pyramid",) * (not parts.local_features)
+        stages["plane"] = without(total, with_levels, stages["backbone"], *(stages[name] for name in also))
     reconstructor = make_reconstructor(network)
     avatar = reconstructor(*case[1:5])
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        reconstructor(*case[1:5])
-        seconds.append(time.perf_counter() - start)
-    return avatar, {"stages": stages, "whole program": total, "seconds": min(seconds)}
+    seconds = 1e-3 * least_wall_ms(lambda: reconstructor(*case[1:5]), jax.block_until_ready, repeats)
+    return avatar, {"stages": stages, "whole program": total, "seconds": seconds}
 
 
-def measure_level(case: Case, avatar: Avatar, lod: int, repeats: int, batch: int) -> dict[str, Any]:
+def measure_level(
+    case: Case, avatar: Avatar, lod: int, repeats: int, batch: int, num_frames: int
+) -> dict[str, Any]:
     """Stages of a frame at a level, and frames per second by several protocols."""
     network, size = case.network, (case.network.config.model.image_size,) * 2
+    has_refiner = network.config.model.parts.refiner
     graphdef, *parameters = split_model(network.model)
     person = make_person(network, avatar, lod, still_shoulders=False)
     params, camera = (jax.tree.map(lambda x: x[0], part) for part in (case.driving_params, case.driving_cameras))
 
+    @jax.jit
     def head(parameters, person, params, camera):
         return pose_person(merge_model(graphdef, *parameters), person, params, camera, lod)
 
+    @jax.jit
     def splat(gaussians, camera):
         return rasterize(gaussians, camera, size).features
 
+    @jax.jit
     def refiner(parameters, features):
         return merge_model(graphdef, *parameters).refine(features[None])[0]
 
-    gaussians = jax.jit(head)(parameters, person, params, camera)
-    features = jax.jit(splat)(gaussians, camera)
-    frame = frame_program(graphdef, lod, size, True)
+    @jax.jit
+    def draw(parameters, gaussians, vertices, camera):
+        """The paper's timed part: the head's new vertices go into the Gaussians, which are splatted and refined."""
+        first = gaussians.means.shape[0] - vertices.shape[0]
+        gaussians = gaussians._replace(means=gaussians.means.at[first:].set(vertices))
+        return refiner(parameters, splat(gaussians, camera))
+
+    gaussians = head(parameters, person, params, camera)
+    features = splat(gaussians, camera)
+    frame = frame_program(graphdef, lod, size, has_refiner)
     stages = {
-        "head": stage(jax.jit(head), (parameters, person, params, camera), repeats),
-        "splat": stage(jax.jit(splat), (gaussians, camera), repeats),
-        "refiner": stage(jax.jit(refiner), (parameters, features), repeats),
-        "frame": stage(frame, (parameters, person, params, camera, camera), repeats),
+        "head": stage(head, (parameters, person, params, camera), repeats),
+        "splat": stage(splat, (gaussians, camera), repeats),
     }
+    if has_refiner:
+        stages["refiner"] = stage(refiner, (parameters, features), repeats)
+    stages["frame"] = stage(frame, (parameters, person, params, camera, camera), repeats)
     on_head, on_plane = count_gaussians(avatar, lod)
+    frames, first = frames_of(case, QUEUED_FRAMES), len(avatar.plane.opacities)
+    name = "refined" if has_refiner else "coarse"
+    player = make_player(network, avatar, lod, refine=has_refiner)
     players = {
-        "refined": make_player(network, avatar, lod),
         "coarse": make_player(network, avatar, lod, refine=False),
-        "refined, still shoulders": make_player(network, avatar, lod, still_shoulders=True),
+        name: player,
+        f"{name}, still shoulders": make_player(network, avatar, lod, refine=has_refiner, still_shoulders=True),
     }
-    rates = {name: queued_rate(player, case) for name, player in players.items()}
+
+    def fetched(*frame):
+        shown = as_bytes(player(*frame).refined)
+        shown.copy_to_host_async()
+        return shown
+
+    play_batch = jax.jit(jax.vmap(frame, in_axes=(None, None, 0, 0, 0)))
+    # The head model runs before the paper's timer starts: every frame's vertices are there.
+    posed = [
+        (parameters, gaussians, head(parameters, person, *given).means[first:], given[1])
+        for given in frames_of(case, PROTOCOL_WARM_UPS + num_frames)
+    ]
+    jax.block_until_ready(posed)
     return {
         "head_gaussians": on_head,
         "plane_gaussians": on_plane,
         "stages": stages,
-        "frames_per_second": rates | {
-            f"refined, {batch} drivers at once": batched_rate(players["refined"], case, batch),
-            "refined, fetched": fetched_rate(players["refined"], case),
-            "refined, paper's protocol": protocol_rate(splat, refiner, parameters, gaussians, case),
+        "frames_per_second": {
+            **{name: frame_rate(player, frames, jax.block_until_ready) for name, player in players.items()},
+            f"{name}, {batch} drivers at once": batch * frame_rate(
+                lambda params, camera: play_batch(parameters, person, params, camera, camera),
+                [jax.tree.map(lambda *x: np.stack(x), *frames_of(case, batch))] * -(-QUEUED_FRAMES // batch),
+                jax.block_until_ready,
+            ),
+            f"{name}, fetched": frame_rate(fetched, frames, np.asarray),
+            f"{name}, paper's protocol": mean_frame_rate(draw, posed, jax.block_until_ready, PROTOCOL_WARM_UPS),
         },
     }
+
+
+@jax.jit
+def as_bytes(picture: Float[Array, "h w 3"]) -> UInt8[Array, "h w 3"]:
+    """What ``omg animate`` fetches of a picture in [0, 1]."""
+    return (picture * 255.0 + 0.5).astype(jnp.uint8)
 
 
 def stage(program: Callable, arguments: tuple, repeats: int) -> dict[str, float]:
@@ -208,10 +256,9 @@ def stage(program: Callable, arguments: tuple, repeats: int) -> dict[str, float]
     def run():
         return compiled(*arguments)
 
-    if jax.default_backend() == "cpu":
-        times = {"cpu_ms": least_cpu_ms(run, jax.block_until_ready, repeats), "wall_ms": least_wall_ms(run, repeats)}
-    else:
-        times = {"wall_ms": least_queued_ms(run, jax.block_until_ready, repeats)}
+    on_cpu = {"cpu_ms": least_cpu_ms, "wall_ms": least_wall_ms}
+    clocks = on_cpu if jax.default_backend() == "cpu" else {"wall_ms": least_queued_ms}
+    times = {name: clock(run, jax.block_until_ready, repeats) for name, clock in clocks.items()}
     return times | {
         "gflop": 1e-9 * max(cost.get("flops", 0.0), 0.0),
         "moved_mb": 1e-6 * max(cost.get("bytes accessed", 0.0), 0.0),
@@ -224,16 +271,6 @@ def without(whole: dict[str, float], *parts: dict[str, float]) -> dict[str, floa
     return {name: whole[name] - sum(part[name] for part in parts) for name in whole if name != "memory_mb"}
 
 
-def least_wall_ms(run: Callable[[], object], repeats: int) -> float:
-    """Wall milliseconds of a call, the least of some."""
-    spent = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(run())
-        spent.append(time.perf_counter() - start)
-    return 1e3 * min(spent)
-
-
 def frames_of(case: Case, count: int) -> list[tuple[HeadParams, Camera]]:
     """The driver's first frames, in host memory as a tracker gives them; from the start again where they are few."""
     driver = jax.tree.map(np.asarray, (case.driving_params, case.driving_cameras))
@@ -241,68 +278,11 @@ def frames_of(case: Case, count: int) -> list[tuple[HeadParams, Camera]]:
     return [jax.tree.map(lambda x, i=i: x[i % total], driver) for i in range(count)]
 
 
-def queued_rate(player: Callable, case: Case) -> float:
-    """Frames per second from head parameters to the picture on the device, no frame waiting for another."""
-    frames = frames_of(case, QUEUED_FRAMES)
-    jax.block_until_ready(player(*frames[0]))
-    start = time.perf_counter()
-    for frame in frames:
-        picture = player(*frame)
-    jax.block_until_ready(picture)
-    return len(frames) / (time.perf_counter() - start)
-
-
-def batched_rate(player: Callable, case: Case, batch: int) -> float:
-    """Frames per second where every call plays a batch of drivers."""
-    frames = jax.tree.map(lambda *x: np.stack(x), *frames_of(case, batch))
-    play, calls = jax.jit(jax.vmap(player)), -(-QUEUED_FRAMES // batch)
-    jax.block_until_ready(play(*frames))
-    start = time.perf_counter()
-    for _ in range(calls):
-        pictures = play(*frames)
-    jax.block_until_ready(pictures)
-    return batch * calls / (time.perf_counter() - start)
-
-
-def fetched_rate(player: Callable, case: Case) -> float:
-    """Frames per second, true end to end: from head parameters to bytes in host memory, two frames under way."""
-    shown = jax.jit(lambda *frame: (player(*frame).refined * 255.0 + 0.5).astype(jnp.uint8))
-    frames = frames_of(case, QUEUED_FRAMES)
-    jax.block_until_ready(shown(*frames[0]))
-    start, queue = time.perf_counter(), []
-    for frame in frames:
-        queue.append(shown(*frame))
-        if len(queue) > 2:
-            np.asarray(queue.pop(0))
-    for picture in queue:
-        np.asarray(picture)
-    return len(frames) / (time.perf_counter() - start)
-
-
-def protocol_rate(splat: Callable, refiner: Callable, parameters: list, gaussians, case: Case) -> float:
-    """Frames per second as the authors count them: the mean of every frame's own rate, after two frames to warm up.
-
-    Their timer runs from the new positions to the refined picture: the head model is not in it. Each frame is waited
-    for. Here a frame's positions are those of one pose; its camera is the driver's.
-    """
-
-    @jax.jit
-    def draw(parameters, gaussians, means, camera):
-        return refiner(parameters, splat(gaussians._replace(means=means), camera))
-
-    rates = []
-    for _, camera in frames_of(case, PROTOCOL_WARM_UPS + min(PROTOCOL_FRAMES, QUEUED_FRAMES)):
-        start = time.perf_counter()
-        jax.block_until_ready(draw(parameters, gaussians, gaussians.means, camera))
-        rates.append(1.0 / (time.perf_counter() - start))
-    return float(np.mean(rates[PROTOCOL_WARM_UPS:]))
-
-
-def peak_memory_mb() -> float:
-    """The most memory so far: of the device where it tells, else of this process."""
+def peak_memory() -> dict[str, float]:
+    """The most memory that was held so far, in MiB: by the device where it tells, else by the whole process."""
     stats = jax.devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" in stats:
-        return 1e-6 * stats["peak_bytes_in_use"]
+        return {"device_peak_memory_mib": stats["peak_bytes_in_use"] / 2**20}
     import resource  # not on every system
 
-    return 1e-3 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"process_peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10}  # of KiB
