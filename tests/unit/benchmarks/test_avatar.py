@@ -13,10 +13,16 @@ from omg_jax.head.load import load_head
 BUILD_STAGES = {"backbone", "pyramid", "transformer", "transformer's start, once", "sampling and heads", "plane"}
 
 
+def measure_tiny(parts: PartsConfig) -> dict:
+    """The benchmark of a tiny network with these parts; most of its time are compilations."""
+    tiny = load_preset("tiny")
+    config = dataclasses.replace(tiny, model=dataclasses.replace(tiny.model, parts=parts, num_levels=1))
+    return measure_avatar(stand_in_case(config, load_head("arkit")), repeats=1, batch=2, lods=(0,), num_frames=2)
+
+
 @pytest.fixture(scope="module")
 def result() -> dict:
-    case = stand_in_case(load_preset("tiny"), load_head("arkit"))
-    return measure_avatar(case, repeats=1, batch=2, lods=(0,), num_frames=2)
+    return measure_tiny(PartsConfig())
 
 
 def test_every_stage_of_a_reconstruction_is_work_of_the_whole(result):
@@ -36,10 +42,7 @@ def test_a_level_has_its_stages_and_rates(result):
 
 
 def test_a_network_without_some_parts_has_only_the_others_stages():
-    tiny = load_preset("tiny")
-    parts = PartsConfig(global_features=False, shoulder=False, refiner=False)
-    config = dataclasses.replace(tiny, model=dataclasses.replace(tiny.model, parts=parts, num_levels=1))
-    result = measure_avatar(stand_in_case(config, load_head("arkit")), repeats=1, batch=1, lods=(0,), num_frames=1)
+    result = measure_tiny(PartsConfig(global_features=False, shoulder=False, refiner=False))
     assert set(result["reconstruction"]["stages"]) == {"backbone", "pyramid", "sampling and heads"}
     level = result["frames"]["level 0"]
     assert set(level["stages"]) == {"head", "splat", "frame"}
