@@ -8,7 +8,6 @@ paper's size on the queries of level 0, against the same layer on those of level
 as process-CPU milliseconds side by side in one run.
 """
 
-import time
 from collections.abc import Callable
 
 import jax
@@ -18,6 +17,7 @@ from record import write_result
 from rich.console import Console
 from rich.table import Table
 
+from omg_jax.benchmarks.clock import least_cpu_ms
 from omg_jax.geometry.subdivision import build_subdivision
 from omg_jax.head.load import load_head
 from omg_jax.models.transformer import Attention
@@ -51,20 +51,7 @@ def cross_attention(width: int, heads: int, queries: int) -> Callable[[], jax.Ar
     keys = jax.random.split(jax.random.key(0))
     x, memory = (jax.random.normal(key, (1, n, width)) for key, n in zip(keys, (queries, NUM_TOKENS), strict=True))
     run = jax.jit(lambda weights, x, memory: nnx.merge(graphdef, weights)(x, memory))
-    return lambda: jax.block_until_ready(run(weights, x, memory))
-
-
-def measure(runs: dict[str, Callable[[], jax.Array]]) -> dict[str, float]:
-    """Process-CPU milliseconds of each, the least of ROUNDS interleaved ones."""
-    for run in runs.values():
-        run()
-    least = dict.fromkeys(runs, np.inf)
-    for _ in range(ROUNDS):
-        for name, run in runs.items():
-            start = time.process_time()
-            run()
-            least[name] = min(least[name], 1e3 * (time.process_time() - start))
-    return least
+    return lambda: run(weights, x, memory)
 
 
 def main() -> None:
@@ -76,13 +63,12 @@ def main() -> None:
         for k in range(3)
     }
     width = OURS["heads"] * OURS["depth"]
-    times = measure(
-        {
-            "level 0": cross_attention(width, OURS["heads"], flame[0]),
-            "level 2": cross_attention(width, OURS["heads"], flame[2]),
-            "level 2, LAM's width": cross_attention(LAM["heads"] * LAM["depth"], LAM["heads"], flame[2]),
-        }
-    )
+    layers = {
+        "level 0": cross_attention(width, OURS["heads"], flame[0]),
+        "level 2": cross_attention(width, OURS["heads"], flame[2]),
+        "level 2, LAM's width": cross_attention(LAM["heads"] * LAM["depth"], LAM["heads"], flame[2]),
+    }
+    times = {name: least_cpu_ms(layer, jax.block_until_ready, ROUNDS) for name, layer in layers.items()}
     eq13 = {
         "ours": attention_cost(**OURS, queries=flame[0]),
         "ours, at level 2": attention_cost(**OURS, queries=flame[2]),

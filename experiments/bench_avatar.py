@@ -12,7 +12,7 @@ import jax
 from record import write_result
 
 from omg_jax.allocator import keep_freed_memory
-from omg_jax.benchmarks.avatar_stages import measure_avatar
+from omg_jax.benchmarks.avatar import measure_avatar
 from omg_jax.cli.bench_avatar import avatar_case
 
 

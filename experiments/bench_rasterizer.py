@@ -8,7 +8,6 @@ number of cores or on what else the machine does; on a GPU they are wall millise
 
 import argparse
 from collections.abc import Iterable
-from pathlib import Path
 
 import jax
 from record import RESULTS, write_result
@@ -22,14 +21,6 @@ from omg_jax.benchmarks.scenes import Case
 console = Console(width=120)
 
 
-def cpu_model() -> str:
-    """What /proc/cpuinfo calls the processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return "unknown"
-
-
 def run(name: str, command: str, cases: Iterable[Case], repeats: int, peers: tuple[Peer, ...]) -> None:
     """Measures the cases, prints them, and writes results/NAME.json and .svg: the JSON again after every case."""
     rows, left_out = [], {}
@@ -38,8 +29,6 @@ def run(name: str, command: str, cases: Iterable[Case], repeats: int, peers: tup
         result = measure([case], repeats, tuple(peer for peer in peers if peer.package not in left_out))
         rows, left_out = rows + result["rows"], left_out | result["left_out"]
         result |= {"rows": rows, "left_out": left_out}
-        if jax.default_backend() == "cpu":
-            result["device"] = cpu_model()
         record = write_result(name, command, {**result, "times_of_ours": speedups(result)})
     (RESULTS / f"{name}.svg").write_text(bar_chart(record))
     console.print(table(record))

@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import time
-from importlib import resources
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -158,36 +157,26 @@ def small_case() -> bool:
 
 
 def bench() -> bool:
-    """The rasterizer in all cases, and the avatar's frames per second."""
+    """The rasterizer in all cases, and the avatar."""
     from bench_rasterizer import run
 
     from omg_jax.benchmarks.rasterizer import DEFAULT_CASES, FULL_CASES
 
-    frame_rates()
+    measure_frames()
     run("rasterizer_gpu", "make gpu-check-bench", dict.fromkeys((*DEFAULT_CASES, *FULL_CASES)), REPEATS, peers=())
     return True
 
 
-def frame_rates() -> None:
-    """Frames per second of the shipped network with a stand-in avatar, from head parameters to the picture."""
-    from omg_jax.avatar import count_gaussians, make_player
-    from omg_jax.benchmarks.avatar import frames_per_second, stand_in_avatar
+def measure_frames() -> None:
+    """The shipped network's avatar, stage by stage, on a made-up photo with a backbone of random weights."""
+    from omg_jax.benchmarks.avatar import measure_avatar, stand_in_case
     from omg_jax.cli.network import load_network
-    from omg_jax.cli.playback import fit_motion, motion_frame
-    from omg_jax.tracking.motion import load_motion
 
     network = load_network("small", None, "arkit", for_photos=False)
-    avatar = stand_in_avatar(network)
-    with resources.as_file(resources.files("omg_jax").joinpath("assets", "demo_motion.npz")) as path:
-        motion = fit_motion(load_motion(path, network.head), network.config.model.image_size)
-    frames, rates = [motion_frame(motion, index) for index in range(30)], {}
-    for lod in range(len(avatar.levels)):
-        rates[f"level {lod}"] = {"gaussians": sum(count_gaussians(avatar, lod))}
-        for name, refine in (("refined", True), ("splatted", False)):
-            player = make_player(network, avatar, lod, refine=refine)
-            rates[f"level {lod}"][name] = frames_per_second(player, frames, REPEATS)
-        say(f"gpu-check bench: level {lod}: {json.dumps(rates[f'level {lod}'])}")
-    write("avatar_gpu", "bench", {"image_size": network.config.model.image_size, "frames_per_second": rates})
+    result = measure_avatar(stand_in_case(network.config, network.head, network), REPEATS)
+    for name, level in result["frames"].items():
+        say(f"gpu-check bench: {name}: {json.dumps(level['frames_per_second'])}")
+    write("avatar_gpu", "bench", result)
 
 
 def peers() -> bool:

@@ -7,7 +7,6 @@ threads) can be compared on a machine that others use too; two idle cores take a
 """
 
 import dataclasses
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from record import write_result
 from rich.console import Console
 from rich.table import Table
 
+from omg_jax.benchmarks.clock import least_cpu_ms
 from omg_jax.cli.train import prepare
 from omg_jax.configs import load_preset
 from omg_jax.data.pairs import load_batch
@@ -47,13 +47,7 @@ class Options:
 
 def seconds(run: Callable[[], object], repeats: int) -> float:
     """The least process-CPU seconds of some runs, after one that compiles."""
-    jax.block_until_ready(run())
-    spent = []
-    for _ in range(repeats):
-        start = time.process_time()
-        jax.block_until_ready(run())
-        spent.append(time.process_time() - start)
-    return min(spent)
+    return 1e-3 * least_cpu_ms(run, jax.block_until_ready, repeats)
 
 
 def sum_of_squares(tree: object) -> jax.Array:

@@ -90,20 +90,51 @@ def rasterizer() -> str:
     return f"**Rasterizer**, {result['simd_level']}. {source(result)}\n\n{table(columns, rows)}\n"
 
 
-def paper_size() -> str:
-    """Seconds of the paper preset by stage."""
-    result = load("paper_size")
+def avatar(name: str, title: str) -> str:
+    """Milliseconds of a reconstruction and of a frame by stage, and frames per second by level."""
+    result = load(name)
     if result is None:
         return ""
-    whole, stages = {"photo to avatar, three levels": result["reconstruction"]}, result["stages_alone"]
-    frames = {f"a frame, {name}": row for name, row in result["frames"].items()}
-    timed = {**whole, **{f"of it, {name}": row for name, row in stages.items()}, **frames}
-    rows = [[name, f"{row['seconds']:.2f}", f"{row['cpu_seconds']:.2f}"] for name, row in timed.items()]
-    trained = sum(count for name, count in result["parameters"].items() if name != "backbone")
-    sizes = f"{trained / 1e6:.1f} M parameters and a frozen backbone of {result['parameters']['backbone'] / 1e6:.1f} M"
-    memory = f"at most {result['memory']['peak_gigabytes']:.1f} GB of memory"
-    heading = f"**The paper preset**, full size with random weights: {sizes}, {memory}, two CPU cores."
-    return f"{heading} {source(result)}\n\n{table(['', 'seconds', 'CPU seconds'], rows)}\n"
+    build = result["reconstruction"]
+    stages = {f"reconstruction: {stage}": row for stage, row in build["stages"].items()}
+    stages["reconstruction: whole program"] = build["whole program"]
+    for level, measured in result["frames"].items():
+        stages |= {f"frame, {level}: {stage}": row for stage, row in measured["stages"].items()}
+    units = [unit for unit in ("cpu_ms", "wall_ms", "gflop", "moved_mb") if unit in build["whole program"]]
+    times = table(
+        ["", *(unit.replace("_", " ") for unit in units)],
+        [[stage, *(f"{row[unit]:.3g}" for unit in units)] for stage, row in stages.items()],
+    )
+    levels = {level: measured["frames_per_second"] for level, measured in result["frames"].items()}
+    protocols = next(iter(levels.values()))
+    rates = table(
+        ["frames per second", *levels],
+        [[protocol, *(f"{row[protocol]:.1f}" for row in levels.values())] for protocol in protocols],
+    )
+    title += sizes(result["parameters"]) if "parameters" in result else ""
+    heading = f"**{title}**, {build['seconds']:.2f} s from a tracked photo to an avatar; {memory(result)}"
+    return f"{heading}. {source(result)}\n\n{times}\n\n{rates}\n"
+
+
+def memory(result: dict) -> str:
+    """The most memory held, by the process or on the device."""
+    name = next(name for name in result if name.endswith("_peak_memory_mib"))
+    return f"the {name.split('_')[0]} held at most {result[name] / 2**10:.1f} GiB"
+
+
+def sizes(parameters: dict[str, int]) -> str:
+    """How many parameters a network and its backbone have."""
+    trained = sum(count for name, count in parameters.items() if name != "backbone")
+    return f": {trained / 1e6:.1f} M parameters and a frozen backbone of {parameters['backbone'] / 1e6:.1f} M"
+
+
+def attention() -> str:
+    """Cross-attention where we do it, over where LAM does."""
+    result = load("attention_cost")
+    if result is None:
+        return ""
+    rows = [[name, f"{share:.2%}"] for name, share in result["cost_over_LAM"].items()]
+    return f"**Cross-attention's cost**. {source(result)}\n\n{table(['', 'share of the cost'], rows)}\n"
 
 
 def main() -> None:
@@ -112,7 +143,10 @@ def main() -> None:
         reenactment("small_synthetic", "Held-out synthetic identities.", "vgg"),
         reenactment("small_carphone", "A real clip (carphone), first frame as the photo.", "alex"),
         tracking(),
-        paper_size(),
+        avatar("avatar_stages_cpu", "The small preset on a CPU"),
+        avatar("avatar_gpu", "The small preset on a GPU"),
+        avatar("paper_size", "The paper preset, full size with random weights"),
+        attention(),
         rasterizer(),
     ]
     before, _, rest = README.read_text().partition(BEGIN)

@@ -17,16 +17,29 @@ def write_result(name: str, command: str, result: dict) -> dict:
 
     command is what a reader types, with placeholders for paths of their own.
     """
-    record = {
+    head = {
         "command": command,
         "commit": commit(),
-        "device": f"{jax.devices()[0].device_kind}, {platform.machine()}",
+        "device": device(),
         "date": datetime.date.today().isoformat(),
-        **_plain(result),
     }
+    record = head | _plain(result) | head
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
     return record
+
+
+def device() -> str:
+    """What JAX computes on: the GPU's name, or the processor's."""
+    return cpu_model() if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
+
+
+def cpu_model() -> str:
+    """What /proc/cpuinfo calls the processor; its architecture where there is no such file."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def commit() -> str:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from rich.table import Table
 
 from omg_jax.assets.registry import asset_path
-from omg_jax.benchmarks.avatar_stages import Case, measure_avatar, stand_in_case
+from omg_jax.benchmarks.avatar import Case, measure_avatar, stand_in_case
 from omg_jax.cli.console import console, note, print_table, report
 from omg_jax.cli.inputs import demo_motion, read_photo, track_portrait
 from omg_jax.cli.network import load_network, shipped_weights

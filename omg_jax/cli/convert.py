@@ -80,7 +80,6 @@ def release(source: Path, output: Path) -> dict:
     return {
         "parameters": num_parameters(found.params),
         "backbone_parameters": num_parameters(found.backbone),
-        "missing": [],
         "extra": found.extra,
         "unused": counts(found.unused),
         "dropped": counts(found.dropped),

@@ -53,6 +53,7 @@ _HUGGING_FACE = _Names(
     scales=("layer_scale1.lambda1", "layer_scale2.lambda1"),
     norm="layernorm",
 )
+_ONNX_NAME = "dinov2-s-derived"  # the only network that comes as an ONNX export
 _MOST_BLOCKS = 100  # that a file is searched for
 # The export folded the position embedding into two constants; these nodes take them as their first inputs.
 _ONNX_CLASS_POSITION_NODE = "/backbone/embeddings/Concat_6"
@@ -85,14 +86,17 @@ def load_dinov2(name: str, path: Path | str, dtype: jnp.dtype | type = jnp.float
     if name not in CONFIGS:
         raise ValueError(f"there is no backbone {name!r}; the known ones are {', '.join(CONFIGS)}")
     config, path = CONFIGS[name], Path(path)
+    is_onnx = path.suffix == ".onnx"
     graphdef, abstract = nnx.split(nnx.eval_shape(lambda: DinoV2(config, nnx.Rngs(0), dtype)))
     stored = stored_backbone(path)
     if stored not in (None, name):
         raise ValueError(f"{path} holds the backbone {stored}, expected {name}")
+    if not stored and is_onnx != (name == _ONNX_NAME):  # dinov2-small has the same shapes
+        raise ValueError(f"{path} is not {name}: {_ONNX_NAME}, and it alone, comes as an .onnx file")
     if stored:
         params = load_backbone(path, nnx.to_pure_dict(abstract))
     else:
-        state = read_onnx_state(path) if path.suffix == ".onnx" else read_state(path)
+        state = read_onnx_state(path) if is_onnx else read_state(path)
         try:
             params = dinov2_params(state, config)
         except ValueError as error:

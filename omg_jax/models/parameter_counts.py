@@ -6,10 +6,8 @@ from flax import nnx
 from omg_jax.config import ModelConfig
 from omg_jax.head.model import HeadModel
 from omg_jax.models.dinov2 import CONFIGS, DinoV2
-from omg_jax.models.embedding import EMBEDDING_SIZE
 from omg_jax.models.omg import build_model
 from omg_jax.models.state import split_shapes
-from omg_jax.models.style_unet import LIGHT_WIDTHS
 
 
 def backbone_count(name: str) -> int:
@@ -29,25 +27,6 @@ def parameter_counts(config: ModelConfig, head: HeadModel) -> dict[str, int]:
         counts["queries"] = shapes["transformer"]["queries"].size
         counts["transformer"] -= counts["queries"]
     return counts
-
-
-def unused_in_release(config: ModelConfig) -> dict[str, int]:
-    """Parameters that the authors' checkpoint holds beside ours and their network never uses, by part.
-
-    - backbone: the mask token of DINOv2's training
-    - pyramid: the skip's residual unit of the coarsest fusion, which has no skip
-    - gaussian_heads: one offset MLP per level; only the separate one moves vertices
-    - refiner: the UNet's 1x1 convolutions to RGB
-    """
-    width, hidden = config.width, config.gaussians.hidden
-    convolution = 9 * width * width + width
-    offset_mlp = (width + EMBEDDING_SIZE + 1) * hidden + (hidden + 1) * 3
-    return {
-        "backbone": CONFIGS[config.backbone].width,
-        "pyramid": 2 * convolution,
-        "gaussian_heads": (config.num_levels + 1) * offset_mlp,
-        "refiner": sum(3 * channels + 3 for channels in LIGHT_WIDTHS[1:]),
-    }
 
 
 def _count(tree: dict) -> int:

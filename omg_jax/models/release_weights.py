@@ -61,7 +61,7 @@ def convert_release(
     """Writes a released checkpoint as a weights file of the preset paper, its backbone inside, for any FLAME head.
 
     Raises:
-        ValueError: the checkpoint is not readable, or lacks an array, or has one of another shape.
+        ValueError: the checkpoint is not readable, or lacks an array, or has one of another shape or not finite.
     """
     state = read_state(source)
     try:
@@ -82,7 +82,7 @@ def read_release(state: dict[str, np.ndarray], config: ModelConfig, num_vertices
         num_vertices: of the head's mesh.
 
     Raises:
-        ValueError: an array is missing or of another shape; the message names all of them.
+        ValueError: an array is missing, of another shape or not finite; the message names all of them.
     """
     arrays = TorchState(state)
     backbone = CONFIGS[config.backbone]

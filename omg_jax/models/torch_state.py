@@ -46,7 +46,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
 class TorchState:
     """Takes layers out of a state dict and turns them from torch's layout into Flax's, as float32.
 
-    An array that is missing or of another shape is noted, and stands as zeros until `check` raises for all of them.
+    An array that is missing, of another shape or not finite is noted, and stands as zeros until `check` raises for all.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], prefix: str = ""):
@@ -54,18 +54,20 @@ class TorchState:
         self.arrays, self.prefix = arrays, prefix
         self.missing: list[str] = []
         self.misshapen: list[str] = []
+        self.not_finite: list[str] = []
         self.taken: set[str] = set()
 
     def under(self, prefix: str) -> "TorchState":
         """The same state dict and account, for names with a further prefix."""
         inner = TorchState(self.arrays, self.prefix + prefix)
-        inner.missing, inner.misshapen, inner.taken = self.missing, self.misshapen, self.taken
+        inner.missing, inner.misshapen, inner.not_finite = self.missing, self.misshapen, self.not_finite
+        inner.taken = self.taken
         return inner
 
     def check(self) -> None:
-        """ValueError that names whatever was missing or of another shape than asked for."""
-        problems = [f"{len(self.missing)} missing: {listed(self.missing)}"] if self.missing else []
-        problems += [f"{len(self.misshapen)} of another shape: {listed(self.misshapen)}"] if self.misshapen else []
+        """ValueError that names whatever was missing, of another shape than asked for, or not finite."""
+        kinds = {"missing": self.missing, "of another shape": self.misshapen, "with NaN or infinity": self.not_finite}
+        problems = [f"{len(names)} {kind}: {listed(names)}" for kind, names in kinds.items() if names]
         if problems:
             raise ValueError("; ".join(problems))
 
@@ -82,7 +84,10 @@ class TorchState:
         elif self.arrays[name].shape != shape:
             self.misshapen.append(f"{name} {list(self.arrays[name].shape)}, expected {list(shape)}")
         else:
-            return np.asarray(self.arrays[name], np.float32)
+            array = np.asarray(self.arrays[name], np.float32)
+            if np.isfinite(array).all():
+                return array
+            self.not_finite.append(name)
         return np.broadcast_to(np.float32(0), shape)
 
     def vector(self, name: str, length: int) -> np.ndarray:

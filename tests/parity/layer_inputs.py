@@ -29,12 +29,12 @@ def places() -> np.ndarray:
 
 
 def modulation() -> dict[str, np.ndarray]:
-    """Weights of a modulated 3x3 convolution in torch's layout, two pictures and their styles."""
+    """Weights of a modulated 3x3 convolution as the release names and lays them out, two pictures and their styles."""
     rng = np.random.default_rng(8)
     shapes = {
-        "weight": (OUTPUTS, INPUTS, 3, 3),
-        "modulation_weight": (INPUTS, STYLE),
-        "modulation_bias": (INPUTS,),
+        "modulated_conv.weight": (1, OUTPUTS, INPUTS, 3, 3),
+        "modulated_conv.modulation.weight": (INPUTS, STYLE),
+        "modulated_conv.modulation.bias": (INPUTS,),
         "styles": (2, STYLE),
         "features": (2, INPUTS, SIDE, SIDE),
     }

@@ -60,10 +60,12 @@ def sampled() -> dict[str, np.ndarray]:
 def modulated() -> dict[str, np.ndarray]:
     """StyleGAN2's modulated convolution as it defines it: a kernel for each picture, all in one grouped convolution."""
     arrays = {name: torch.from_numpy(array).double() for name, array in modulation().items()}
-    scale = functional.linear(arrays["styles"], arrays["modulation_weight"], arrays["modulation_bias"])
+    scale = functional.linear(
+        arrays["styles"], *(arrays[f"modulated_conv.modulation.{part}"] for part in ("weight", "bias"))
+    )
     features, made = arrays["features"], {}
     for name in ("modulated", "demodulated"):
-        weight = arrays["weight"][None] * scale[:, None, :, None, None]
+        weight = arrays["modulated_conv.weight"] * scale[:, None, :, None, None]
         if name == "demodulated":
             weight = weight * torch.rsqrt(weight.pow(2).sum(dim=(2, 3, 4), keepdim=True) + 1e-8)
         batch, outputs, inputs = weight.shape[:3]

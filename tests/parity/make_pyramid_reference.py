@@ -30,22 +30,22 @@ def pyramid(state: dict[str, torch.Tensor], taps: list[torch.Tensor], image: tor
 
     def fuse(index: int, x: torch.Tensor, size: int) -> torch.Tensor:
         if index < 3:
-            x = x + residual(f"fusion.{index}.skip_unit", levels[index])
-        x = residual(f"fusion.{index}.unit", x)
+            x = x + residual(f"refinenet.{3 - index}.resConfUnit1", levels[index])
+        x = residual(f"refinenet.{3 - index}.resConfUnit2", x)
         x = functional.interpolate(x, size=(size, size), mode="bilinear", align_corners=True)
-        return conv(f"fusion.{index}.out", x)
+        return conv(f"refinenet.{3 - index}.out_conv", x)
 
     grids = [tap.permute(0, 2, 1).unflatten(2, (GRID, GRID)) for tap in taps]
-    grids = [conv(f"projection.{i}", grid) for i, grid in enumerate(grids)]
-    grids[0], grids[1] = enlarge("enlarge4", grids[0], 4), enlarge("enlarge2", grids[1], 2)
-    grids[3] = conv("shrink2", grids[3], stride=2, padding=1)
+    grids = [conv(f"projects.{i}", grid) for i, grid in enumerate(grids)]
+    grids[0], grids[1] = enlarge("resize_layers.0", grids[0], 4), enlarge("resize_layers.1", grids[1], 2)
+    grids[3] = conv("resize_layers.3", grids[3], stride=2, padding=1)
     photos = [functional.interpolate(image, size=g.shape[2:], mode="bilinear", antialias=True) for g in grids]
     pairs = zip(photos, grids, strict=True)
-    levels = [conv(f"join.{i}", torch.cat(pair, dim=1), padding=1) for i, pair in enumerate(pairs)]
+    levels = [conv(f"layer_rn.{i}", torch.cat(pair, dim=1), padding=1) for i, pair in enumerate(pairs)]
     x = fuse(3, levels[3], GRID)
     for index, size in ((2, 2 * GRID), (1, 4 * GRID), (0, 8 * GRID)):
         x = fuse(index, x, size)
-    return conv("out", x, padding=1)
+    return conv("output_conv", x, padding=1)
 
 
 def main() -> None:

@@ -17,11 +17,14 @@ def main() -> None:
     state = {name: torch.from_numpy(array).double() for name, array in random_state(WEIGHT_SEED).items()}
     layer = torch.nn.TransformerDecoderLayer(WIDTH, NUM_HEADS, HIDDEN, batch_first=True)  # torch's own defaults
     decoder = torch.nn.TransformerDecoder(layer, NUM_LAYERS).double().eval()
-    decoder.load_state_dict({name: array for name, array in state.items() if name.startswith("layers.")})
+    prefix = "transformer.decoder."
+    decoder.load_state_dict({n.removeprefix(prefix): array for n, array in state.items() if n.startswith(prefix)})
     tokens = torch.from_numpy(random_tokens(TOKEN_SEED)).double()
 
     def projected(name: str, x: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.linear(x, state[f"{name}.weight"], state[f"{name}.bias"])
+        return torch.nn.functional.linear(
+            x, state[f"transformer.{name}.weight"], state[f"transformer.{name}.bias"]
+        )
 
     queries = projected("input_projection", state["head_base"]).expand(len(tokens), -1, -1)
     with torch.no_grad():

@@ -8,7 +8,7 @@ IMAGE_SIZE = 14 * GRID
 
 
 def random_state(seed: int) -> dict[str, np.ndarray]:
-    """Arrays in torch's layout. fusion.3 is the coarsest and has no skip."""
+    """Arrays by the release's names, in torch's layout. refinenet.0, the coarsest, has no skip (resConfUnit1)."""
     rng, state = np.random.default_rng(seed), {}
 
     def layer(name: str, *shape: int, bias: int = 0) -> None:
@@ -17,16 +17,16 @@ def random_state(seed: int) -> dict[str, np.ndarray]:
             state[f"{name}.bias"] = rng.normal(0.0, 0.1, bias).astype(np.float32)
 
     for i, channels in enumerate(CHANNELS):
-        layer(f"projection.{i}", channels, TOKEN_CHANNELS, 1, 1, bias=channels)
-        layer(f"join.{i}", WIDTH, channels + 3, 3, 3)
-        for unit in ("unit",) if i == 3 else ("skip_unit", "unit"):
+        layer(f"projects.{i}", channels, TOKEN_CHANNELS, 1, 1, bias=channels)
+        layer(f"layer_rn.{i}", WIDTH, channels + 3, 3, 3)
+        for unit in ("resConfUnit2",) if i == 3 else ("resConfUnit1", "resConfUnit2"):
             for conv in ("conv1", "conv2"):
-                layer(f"fusion.{i}.{unit}.{conv}", WIDTH, WIDTH, 3, 3, bias=WIDTH)
-        layer(f"fusion.{i}.out", WIDTH, WIDTH, 1, 1, bias=WIDTH)
-    layer("enlarge4", CHANNELS[0], CHANNELS[0], 4, 4, bias=CHANNELS[0])  # transposed convolutions: (in, out, h, w)
-    layer("enlarge2", CHANNELS[1], CHANNELS[1], 2, 2, bias=CHANNELS[1])
-    layer("shrink2", CHANNELS[3], CHANNELS[3], 3, 3, bias=CHANNELS[3])
-    layer("out", WIDTH, WIDTH, 3, 3, bias=WIDTH)
+                layer(f"refinenet.{3 - i}.{unit}.{conv}", WIDTH, WIDTH, 3, 3, bias=WIDTH)
+        layer(f"refinenet.{3 - i}.out_conv", WIDTH, WIDTH, 1, 1, bias=WIDTH)
+    layer("resize_layers.0", CHANNELS[0], CHANNELS[0], 4, 4, bias=CHANNELS[0])  # transposed: (in, out, h, w)
+    layer("resize_layers.1", CHANNELS[1], CHANNELS[1], 2, 2, bias=CHANNELS[1])
+    layer("resize_layers.3", CHANNELS[3], CHANNELS[3], 3, 3, bias=CHANNELS[3])
+    layer("output_conv", WIDTH, WIDTH, 3, 3, bias=WIDTH)
     return state
 
 

@@ -7,16 +7,21 @@ TOKEN_CHANNELS, NUM_TOKENS, NUM_QUERIES = 768, 100, 150
 
 
 def random_state(seed: int) -> dict[str, np.ndarray]:
-    """Arrays as torch.nn.TransformerDecoder names and lays them out: projections packed, kernels (out, in)."""
+    """Arrays under the release's names, where torch.nn.TransformerDecoder's own are the end of a name, in its layout:
+    projections packed, kernels (out, in).
+    """
     rng = np.random.default_rng(seed)
 
     def normal(*shape: int, std: float = 0.1) -> np.ndarray:
         return rng.normal(0.0, std, shape).astype(np.float32)
 
     state = {"head_base": normal(NUM_QUERIES, WIDTH, std=1.0)}
-    linears = {"input_projection": (WIDTH, WIDTH), "memory_projection": (WIDTH, TOKEN_CHANNELS)}
+    linears = {
+        "transformer.input_projection": (WIDTH, WIDTH),
+        "transformer.memory_projection": (WIDTH, TOKEN_CHANNELS),
+    }
     for index in range(NUM_LAYERS):
-        layer = f"layers.{index}"
+        layer = f"transformer.decoder.layers.{index}"
         for attention in ("self_attn", "multihead_attn"):
             state[f"{layer}.{attention}.in_proj_weight"] = normal(3 * WIDTH, WIDTH, std=WIDTH**-0.5)
             state[f"{layer}.{attention}.in_proj_bias"] = normal(3 * WIDTH)

@@ -155,6 +155,18 @@ def test_a_converted_backbone_keeps_its_name(tmp_path):
         load_dinov2("dinov2-base", tmp_path / "a.safetensors")
 
 
+def test_files_of_one_shape_are_not_taken_for_each_other(tmp_path, monkeypatch):
+    for name in ("dinov2-small", "dinov2-s-derived"):
+        monkeypatch.setitem(dinov2_weights.CONFIGS, name, CONFIG)
+    save_file(STATE, tmp_path / "model.safetensors")
+    (tmp_path / "model.onnx").write_bytes(exported_onnx())
+    with pytest.raises(ValueError, match=r"model\.safetensors is not dinov2-s-derived"):
+        load_dinov2("dinov2-s-derived", tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"model\.onnx is not dinov2-small"):
+        load_dinov2("dinov2-small", tmp_path / "model.onnx")
+    assert load_dinov2("dinov2-s-derived", tmp_path / "model.onnx").norm.bias.shape == (CONFIG.width,)
+
+
 @pytest.mark.parametrize("name", sorted(set(dinov2_weights.CONFIGS) - {"dinov2-s-derived"}))
 def test_every_published_network_is_told_by_its_shapes(name):
     like = nnx.to_pure_dict(nnx.state(nnx.eval_shape(lambda: DinoV2(dinov2_weights.CONFIGS[name], nnx.Rngs(0)))))

@@ -7,18 +7,17 @@ from flax import nnx
 
 from omg_jax.config import GaussianConfig, ModelConfig, PlaneConfig, TransformerConfig
 from omg_jax.head.load import load_head
-from omg_jax.head.model import JOINT_PARENTS, HeadModel
-from omg_jax.models import dinov2, release_weights, transformer
+from omg_jax.models import dinov2, release_weights
 from omg_jax.models.dinov2 import DinoConfig, DinoV2
 from omg_jax.models.omg import build_model
 from omg_jax.models.release_weights import RELEASE_CONFIG, Group, convert_release, read_release
 from omg_jax.models.state import split_shapes
-from omg_jax.models.style_unet import ModulatedConv
 from omg_jax.models.torch_state import TorchState
 from omg_jax.models.weights import load_backbone, load_weights, named_arrays, read_weights_meta, stored_backbone
+from tests.heads import made_up_head
 from tests.tolerances import FLOAT32_ROUNDING
 from tests.unit.models.release_checkpoint import foreign_state, release_state, unused_state
-from tests.unit.models.torch_layers import applied, correlate, normal
+from tests.unit.models.torch_layers import applied, normal
 from tests.unit.models.torch_zip import write_torch
 
 NARROW = ModelConfig(
@@ -77,19 +76,7 @@ def state(narrow):
 @pytest.fixture(scope="module")
 def full_size(flame_mesh):
     """Shapes of the paper's parameters, its backbone's, and the checkpoint that they make."""
-    count = len(flame_mesh.vertices)
-    head = HeadModel(
-        template=flame_mesh.vertices.astype(np.float32),
-        shape_basis=zeros(count, 3, 300),
-        expression_basis=zeros(count, 3, 100),
-        pose_correctives=zeros(36, count, 3),
-        joint_regressor=zeros(5, count),
-        skinning_weights=zeros(count, 5),
-        parents=np.array(JOINT_PARENTS, np.int32),
-        faces=flame_mesh.faces,
-        landmark_faces=np.zeros(0, np.int32),
-        landmark_barycentrics=zeros(0, 3),
-    )
+    head = made_up_head(flame_mesh)
     _, params, _ = split_shapes(lambda: build_model(RELEASE_CONFIG, head, seed=0))
     params, backbone = (
         jax.tree.map(lambda array: zeros(*array.shape), tree)
@@ -98,27 +85,12 @@ def full_size(flame_mesh):
     return params, backbone, release_state(params, backbone) | unused_state(params, zeros)
 
 
-def size(state: dict[str, np.ndarray], prefix: str) -> int:
-    return sum(array.size for name, array in state.items() if name.startswith(prefix) and ".noises." not in name)
-
-
 def test_the_paper_s_network_has_a_place_for_every_array(full_size):
     params, backbone, state = full_size
     release = read_release(state, RELEASE_CONFIG, release_weights.NUM_FLAME_VERTICES)
     assert shapes(release.params) == shapes(params)
     assert shapes(release.backbone) == shapes(backbone)
     assert release.extra == []
-
-
-def test_the_checkpoint_of_these_tests_has_the_release_s_sizes(full_size):
-    """The sizes that were counted in the release, module by module, with what it holds and never uses."""
-    state = full_size[2]
-    assert size(state, "head_base") == 5023 * 256
-    assert size(state, "transformer.decoder.layers.0.") == 1_053_440
-    assert size(state, "gs_head_generators.1.") == 187_307
-    assert size(state, "gs_head_generators.1.offset_layers.") == size(state, "gs_generator_offset.") == 36_739
-    assert size(state, "gs_shoulder_generator.") == 626_601
-    assert size(state, "upsampler.") == 18_282_044
 
 
 def test_conversion_restores_every_bit(tmp_path, narrow, state):
@@ -167,53 +139,9 @@ def test_missing_and_misshapen_arrays_are_refused_by_name(tmp_path, state):
     assert not (tmp_path / "out.safetensors").exists()
 
 
-def test_packed_attention_is_torch_s():
-    """softmax(q k^T / sqrt(d)) v per head; the rows of the packed projection are queries, keys, values."""
-    width, heads = 8, 2
-    state = {
-        "in_proj_weight": normal(3 * width, width),
-        "in_proj_bias": normal(3 * width),
-        "out_proj.weight": normal(width, width),
-        "out_proj.bias": normal(width),
-    }
-    x, memory = normal(5, width), normal(7, width)
-    q, k, v = (
-        (values @ state["in_proj_weight"][rows].T + state["in_proj_bias"][rows]).reshape(-1, heads, width // heads)
-        for values, rows in ((x, slice(0, 8)), (memory, slice(8, 16)), (memory, slice(16, 24)))
-    )
-    scores = np.einsum("qhd,mhd->hqm", q, k) / np.sqrt(width / heads)
-    shares = np.exp(scores - scores.max(-1, keepdims=True))
-    shares /= shares.sum(-1, keepdims=True)
-    attended = np.einsum("hqm,mhd->qhd", shares, v).reshape(5, width)
-    wanted = attended @ state["out_proj.weight"].T + state["out_proj.bias"]
-    params = release_weights._attention(TorchState(state), width)
-    ours = applied(transformer.Attention(width, heads, rngs=nnx.Rngs(0)), params, x[None], memory[None])[0]
-    np.testing.assert_allclose(ours, wanted, **FLOAT32_ROUNDING)
-
-
 def test_the_style_s_layer_reads_channels_first():
     state = {"f.weight": normal(5, 3 * 4 * 4), "f.bias": normal(5)}
     x = normal(3, 4, 4)
     layer = release_weights._flattened_linear(TorchState(state), "f", 3, 4, 5)
     ours = applied(nnx.Linear(48, 5, rngs=nnx.Rngs(0)), layer, x.transpose(1, 2, 0).reshape(1, -1))[0]
     np.testing.assert_allclose(ours, state["f.weight"] @ x.reshape(-1) + state["f.bias"], **FLOAT32_ROUNDING)
-
-
-@pytest.mark.parametrize("kernel_size", [1, 3])
-def test_a_modulated_convolution_is_stylegan_s(monkeypatch, kernel_size):
-    """The kernel times the style's scale per input channel, over its length per output channel."""
-    monkeypatch.setattr(release_weights, "STYLE_WIDTH", 6)
-    state = {
-        "modulated_conv.weight": normal(1, 5, 2, kernel_size, kernel_size),
-        "modulated_conv.modulation.weight": normal(2, 6),
-        "modulated_conv.modulation.bias": normal(2),
-    }
-    x, style = normal(2, 4, 4), normal(6)
-    scale = state["modulated_conv.modulation.weight"] @ style + state["modulated_conv.modulation.bias"]
-    kernel = state["modulated_conv.weight"][0] * scale[None, :, None, None]
-    kernel = kernel / np.sqrt(np.sum(kernel**2, axis=(1, 2, 3), keepdims=True) + 1e-8)
-    params = release_weights._modulated(TorchState(state), 2, 5, kernel_size)
-    module = ModulatedConv(2, 5, kernel_size, 6, demodulate=True, rngs=nnx.Rngs(0))
-    ours = applied(module, params, x.transpose(1, 2, 0)[None], style[None])[0]
-    wanted = correlate(x, kernel, 1, kernel_size // 2)
-    np.testing.assert_allclose(ours.transpose(2, 0, 1), wanted, **FLOAT32_ROUNDING)

@@ -63,6 +63,15 @@ def test_all_that_does_not_fit_is_named_at_once():
     assert state.left() == ["b"]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused_by_name(value):
+    state = TorchState({"a.x": np.array([1.0, value], np.float32), "a.y": normal(2)})
+    for name in ("x", "y"):
+        state.under("a.").vector(name, 2)
+    with pytest.raises(ValueError, match=r"^1 with NaN or infinity: a\.x$"):
+        state.check()
+
+
 def test_long_lists_of_names_are_cut():
     assert listed(["a", "b"]) == "a, b"
     assert listed(map(str, range(100))).endswith(", 6, 7 and 92 more")
