@@ -20,9 +20,10 @@ from omg_jax.head.load import Head
 from omg_jax.head.model import JOINT_NAMES, HeadModel, bake_identity, head_vertices
 from omg_jax.head.shoulders import Shoulders, find_shoulders, hold_shoulders
 from omg_jax.models.dinov2 import DinoV2
-from omg_jax.models.omg import OMG, Source
+from omg_jax.models.omg import OMG, FrameModel, Source
 from omg_jax.models.resize import resize_image
 from omg_jax.models.state import merge_model, split_model
+from omg_jax.splat.api import rasterize
 from omg_jax.types import Camera, Gaussians, HeadGaussians, HeadParams
 
 MIN_PLANE_OPACITY = 1e-4  # plane Gaussians below this are dropped, as in the release
@@ -80,8 +81,7 @@ def make_reconstructor(network: Network) -> Callable[..., Avatar]:
                 f"the photo's crop has shape {image.shape}; expected {size}: crop it with tracking.track_photo"
             )
         photo = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32)[None], (image, matte, params, camera))
-        result, num_present = build(parameters, backbone_parameters, queries, *photo)
-        result = jax.tree.map(lambda x: np.asarray(x[0]), result)
+        result, num_present = jax.device_get(build(parameters, backbone_parameters, queries, *photo))
         warn_of_overflow(int(num_present), config.plane.capacity)
         return Avatar(
             levels=tuple(result.levels[lod] for lod in lods),
@@ -135,7 +135,10 @@ def queries_program(graphdef: nnx.GraphDef) -> Callable:
 def build_program(
     graphdef: nnx.GraphDef, backbone_graph: nnx.GraphDef, backbone_size: int, lods: tuple[int, ...], capacity: int
 ) -> Callable:
-    """The compiled forward pass: a photo to (Reconstruction with a padded plane, plane Gaussians that are present)."""
+    """The compiled forward pass: a batch of one photo to (Reconstruction, plane Gaussians that are present).
+
+    The reconstruction's plane is padded, and it has no batch axis. Nothing is donated: no output has the photo's size.
+    """
 
     @jax.jit
     def build(parameters, backbone_parameters, queries, image, matte, params, camera):
@@ -145,7 +148,8 @@ def build_program(
         tokens = photo_tokens(backbone, on_black, backbone_size)
         result = model.build(Source(on_black, matte, tokens, params, camera), lods, queries)
         num_present = jnp.count_nonzero(result.plane.opacities > MIN_PLANE_OPACITY)
-        return result._replace(plane=most_opaque(result.plane, capacity)), num_present
+        result = result._replace(plane=most_opaque(result.plane, capacity))
+        return jax.tree.map(lambda x: x[0], result), num_present
 
     return build
 
@@ -208,7 +212,7 @@ def make_player(
     image_size: tuple[int, int] | None = None,
     *,
     refine: bool = True,
-    still_shoulders: bool = False,
+    still_shoulders: bool = True,
 ) -> Callable[..., Frame]:
     """A compiled function from a motion frame to a picture, at one level of detail.
 
@@ -219,19 +223,23 @@ def make_player(
     The call returns before the picture is there, and no frame waits for another: queue as many as memory holds. All
     that depends on the avatar alone is computed here; a frame computes positions, splats and refines. Players share
     compiled programs: for another avatar of the same network nothing is compiled again, and changing between the
-    players of two levels costs nothing but each one's first frame.
+    players of two levels costs nothing but each one's first frame. Of the network a player keeps what frames use, so
+    the rest of it may go.
 
     Args:
         image_size: (height, width) of the pictures, by default the network's; the camera's intrinsics belong to it.
-        refine: False leaves the refiner out; refined is then the coarse picture.
-        still_shoulders: what lies below the neck keeps the photo's orientation, rather than turn with the head.
+            The small preset's refiner takes multiples of 8, the paper preset's 512 x 512 alone.
+        refine: False leaves the refiner out, and takes any size; refined is then the coarse picture.
+        still_shoulders: what lies below the neck keeps the photo's orientation; False turns it with the head, as the
+            paper does.
 
     Raises:
-        ValueError: no such level, or the avatar was made by other weights or for another head model.
+        ValueError: no such level, or the avatar was made by other weights or for another head model; at the first
+            frame, a size that the refiner does not take.
     """
     check_avatar(network, avatar, lod)
     size = image_size or (network.config.model.image_size,) * 2
-    graphdef, *parameters = split_model(network.model)
+    graphdef, *parameters = split_model(FrameModel(network.model, refine=refine))
     person = make_person(network, avatar, lod, still_shoulders=still_shoulders)
     program = frame_program(graphdef, lod, tuple(size), refine)
 
@@ -243,20 +251,25 @@ def make_player(
 
 @functools.cache
 def frame_program(graphdef: nnx.GraphDef, lod: int, image_size: tuple[int, int], refine: bool) -> Callable:
-    """The compiled frame of a model at a level: what ``make_player`` calls."""
+    """The compiled frame of a model (a FrameModel, or a whole one) at a level: what ``make_player`` calls.
+
+    Nothing is donated: a frame's own arguments are its parameters and cameras, and no picture has their size.
+    """
 
     @jax.jit
     def play(parameters, person: Person, params: HeadParams, camera: Camera, view: Camera) -> Frame:
         model = merge_model(graphdef, *parameters)
         gaussians = pose_person(model, person, params, camera, lod)
         gaussians, view = jax.tree.map(lambda x: x[None], (gaussians, view))
-        coarse, refined, output = model.render(gaussians, view, image_size)
-        return Frame(*(jnp.clip(x[0], 0.0, 1.0) for x in (coarse, refined if refine else coarse)), output.alpha[0])
+        output = rasterize(gaussians, view, image_size)
+        coarse = output.features[..., :3]
+        refined = model.refine(output.features) if refine else coarse
+        return Frame(*(jnp.clip(x[0], 0.0, 1.0) for x in (coarse, refined)), output.alpha[0])
 
     return play
 
 
-def pose_person(model: OMG, person: Person, params: HeadParams, camera: Camera, lod: int) -> Gaussians:
+def pose_person(model: OMG | FrameModel, person: Person, params: HeadParams, camera: Camera, lod: int) -> Gaussians:
     """The Gaussians of a motion frame: only positions change, and with still shoulders their rotations."""
     vertices = head_vertices(person.head, params._replace(shape_params=jnp.zeros(0)))
     means = jnp.concatenate([person.plane_means, model.subdivide.positions(vertices, lod)])

@@ -6,7 +6,10 @@ from typing import Literal
 
 @dataclasses.dataclass(frozen=True)
 class TransformerConfig:
-    """The decoder that turns one learned query per head vertex into F_global."""
+    """The decoder that turns one learned query per head vertex into F_global.
+
+    Of the authors' recipe two things are not reproduced: dropout of 0.1, and layers that start as copies of each other.
+    """
 
     num_layers: int = 2
     num_heads: int = 8

@@ -1,6 +1,5 @@
 """``omg animate``: an avatar and a motion to an mp4."""
 
-import functools
 import time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,9 +10,9 @@ import tyro
 from omg_jax.avatar import count_gaussians, make_player
 from omg_jax.avatar_file import load_avatar
 from omg_jax.cli.console import console, report, tracked
-from omg_jax.cli.inputs import check_max_frames, demo_motion, read_driver
+from omg_jax.cli.inputs import check_max_frames, check_positive, demo_motion, read_driver
 from omg_jax.cli.network import load_network
-from omg_jax.cli.playback import choose_level, first_frames, fit_motion, motion_frame, num_frames, play, views
+from omg_jax.cli.playback import Player, choose_level, first_frames, fit_motion, num_frames, play, views
 from omg_jax.cli.video import as_bytes, check_video_name, write_video
 
 
@@ -41,9 +40,10 @@ def animate(
         output: The video to write, NAME.mp4.
         driver: A motion file (.npz, from omg track) or a video to track; by default the shipped motion.
         lod: The level of detail; auto takes the finest that this machine plays at --fps, else 0.
-        fps: The frame rate that auto must hold, by default the driver's. The video keeps the driver's.
+        fps: The frame rate that --lod auto must hold, by default the driver's; another --lod ignores it. The video
+            keeps the driver's.
         orbit: Degrees by which the camera swings around the head, to either side.
-        yaw: Degrees by which the camera stands to the subject's left.
+        yaw: Degrees by which the camera stands to the picture's right.
         pitch: Degrees by which the camera stands higher.
         zoom: Enlarges the picture by this factor.
         shoulders: still keeps them as the photo shows them; follow turns them with the head, as the paper does.
@@ -55,25 +55,29 @@ def animate(
     """
     check_video_name(output)
     check_max_frames(max_frames)
+    check_positive("--fps", fps)
+    check_positive("--zoom", zoom)
     person = load_avatar(avatar)
     network = load_network(person.meta.preset, weights, head, for_photos=False)
     motion, faces = read_driver(driver, network.head, max_frames) if driver else (demo_motion(network.head), {})
     motion = fit_motion(first_frames(motion, max_frames), network.config.model.image_size)
-    if zoom <= 0:
-        raise ValueError(f"--zoom must be positive, got {zoom}; 1 leaves the picture as it is")
     cameras = views(motion, orbit=orbit, yaw=yaw, pitch=pitch, zoom=zoom)
-    make = functools.partial(make_player, network, person, refine=refiner, still_shoulders=shoulders == "still")
+
+    def shown_player(lod: int) -> Player:
+        player = make_player(network, person, lod, refine=refiner, still_shoulders=shoulders == "still")
+
+        def picture(*frame):
+            shown = as_bytes(player(*frame).refined)
+            shown.copy_to_host_async()
+            return shown
+
+        return picture
+
     if lod == "auto":
-        level, player, rates = choose_level(make, len(person.levels), motion, fps)
+        level, picture, rates = choose_level(shown_player, len(person.levels), motion, fps, cameras)
     else:
-        level, player, rates = int(lod), make(int(lod)), {}
-
-    def picture(*frame):
-        shown = as_bytes(player(*frame).refined)
-        shown.copy_to_host_async()
-        return shown
-
-    jax.block_until_ready(picture(*motion_frame(motion, 0)))  # compiles
+        level, picture, rates = int(lod), shown_player(int(lod)), {}
+    jax.block_until_ready(list(play(picture, motion, [0], cameras)))  # compiles
     start = time.perf_counter()
     pictures = play(picture, motion, range(num_frames(motion)), cameras)
     count = write_video(output, tracked(pictures, f"playing level {level}", num_frames(motion)), motion.fps)

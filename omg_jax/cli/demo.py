@@ -58,7 +58,7 @@ def demo(output: Path = Path("demo"), weights: Path | None = None, json: bool = 
     save_avatar(output / "avatar.omg", build(network, photo))
     avatar = load_avatar(output / "avatar.omg")
     driver = demo_driver(network.head, network.config.model.image_size)
-    players = [make_player(network, avatar, lod, still_shoulders=True) for lod in range(len(avatar.levels))]
+    players = [make_player(network, avatar, lod) for lod in range(len(avatar.levels))]
     rates = [frame_rate(player, driver.motion, range(RATE_FRAMES)) for player in players]
     reel = tracked(reel_frames(players, driver, source), "playing", total=len(driver.pictures))
     write_video(output / "reenactment.mp4", reel, driver.motion.fps)

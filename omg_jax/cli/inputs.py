@@ -88,6 +88,12 @@ def check_max_frames(max_frames: int | None) -> None:
         raise ValueError(f"--max-frames must be at least 1, got {max_frames}; leave it out to take all frames")
 
 
+def check_positive(option: str, number: float | None) -> None:
+    """ValueError where an option's number is not above zero; None stands for its default."""
+    if number is not None and not 0.0 < number < float("inf"):
+        raise ValueError(f"{option}: expected positive, got {number}; leave it out for the default")
+
+
 def demo_motion(head: Head) -> Motion:
     """The motion that ships with the package: head parameters measured from a clip of a man who talks."""
     with resources.as_file(resources.files("omg_jax").joinpath("assets", "demo_motion.npz")) as path:

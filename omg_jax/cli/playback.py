@@ -8,13 +8,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from omg_jax.avatar import Frame
 from omg_jax.geometry.camera import circle_camera, scale_camera, zoom_camera
 from omg_jax.tracking.motion import Motion
 from omg_jax.types import Camera, HeadParams
 
-Player = Callable[..., Frame]  # of head parameters, the driver's camera, and the camera that looks if it is another
+# Of head parameters, the driver's camera, and the camera that looks if it is another; to a frame, or its picture.
+Player = Callable[..., Frame | Array]
 
 FRAMES_AHEAD = 2  # that the device computes while the host looks at one
 PROBE_FRAMES = 6  # played to measure a level's frame rate
@@ -53,10 +55,10 @@ def fit_motion(motion: Motion, size: int) -> Motion:
 
 
 def views(motion: Motion, *, orbit: float = 0.0, yaw: float = 0.0, pitch: float = 0.0, zoom: float = 1.0) -> Camera:
-    """A camera for every frame: the driver's, moved around the head.
+    """A camera for every frame: the driver's, moved around the head about the picture's upright axes.
 
-    orbit: degrees by which it swings once to either side; yaw, pitch: degrees by which it stands to the subject's left
-    and higher throughout; zoom: enlarges.
+    orbit: degrees by which it swings once to either side; yaw, pitch: degrees by which it stands to the picture's right
+    (the left of a subject who faces it) and higher throughout; zoom: enlarges.
     """
     swing = orbit * np.sin(np.linspace(0.0, 2.0 * np.pi, num_frames(motion), endpoint=False))
     camera = circle_camera(motion.camera, np.radians(yaw + swing), np.full(len(swing), np.radians(pitch)))
@@ -78,25 +80,32 @@ def play(player: Player, motion: Motion, indices: Iterable[int], views: Camera |
     yield from queue
 
 
-def frame_rate(player: Player, motion: Motion, indices: Iterable[int]) -> float:
+def frame_rate(player: Player, motion: Motion, indices: Iterable[int], views: Camera | None = None) -> float:
     """Frames per second of queued frames, once the program is compiled."""
     indices = list(indices)
-    jax.block_until_ready(player(*motion_frame(motion, indices[0])))
+    jax.block_until_ready(list(play(player, motion, indices[:1], views)))
     start = time.perf_counter()
-    for frame in play(player, motion, indices):
+    for frame in play(player, motion, indices, views):
         jax.block_until_ready(frame)
     return len(indices) / (time.perf_counter() - start)
 
 
-def choose_level(make: Callable[[int], Player], num_levels: int, motion: Motion, fps: float | None = None) -> Choice:
+def choose_level(
+    make: Callable[[int], Player],
+    num_levels: int,
+    motion: Motion,
+    fps: float | None = None,
+    views: Camera | None = None,
+) -> Choice:
     """The finest level of detail that this machine plays at a frame rate, by default the motion's, else level 0.
 
-    make gives the player of a level.
+    make gives the player of a level; views: see ``play``. What is measured should be what will be played: a camera that
+    comes closer, or a picture that is fetched, takes longer.
     """
     probe, rates = range(min(PROBE_FRAMES, num_frames(motion))), {}
     for lod in reversed(range(num_levels)):
         player = make(lod)
-        rates[lod] = frame_rate(player, motion, probe)
+        rates[lod] = frame_rate(player, motion, probe, views)
         if lod == 0 or rates[lod] >= (fps or motion.fps):
             return Choice(lod, player, rates)
     raise ValueError(f"an avatar has at least one level of detail, got {num_levels}")

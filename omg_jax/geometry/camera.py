@@ -13,6 +13,8 @@ from omg_jax.types import Camera
 
 # The paper's camera: focal length over half the image side (supplementary; a field of view of 9.5 degrees).
 PORTRAIT_FOCAL = 12.0
+# World axes in the camera's, where a head looks straight into it: x right, y up, z towards the camera.
+FACING = (1.0, -1.0, -1.0)
 # Depths below this are raised to it before the division, so that points behind the camera project to something finite.
 MIN_DEPTH = 1e-4
 
@@ -77,16 +79,21 @@ def zoom_camera(camera: Camera, factor: ArrayLike) -> Camera:
 def circle_camera(camera: Camera, yaw: ArrayLike, pitch: ArrayLike) -> Camera:
     """The camera moved on a sphere around the world's origin, where a head is, always looking the same way at it.
 
-    yaw moves it to the subject's left (where x is), pitch up; radians, over any batch dimensions.
+    yaw moves it to the picture's right, which is the left of a subject who faces the camera, pitch up; radians, over
+    any batch dimensions. The axes are the picture's, not the world's: those turn with a tracked head, and what stands
+    still in the picture would roll.
     """
     yaw, pitch = jnp.broadcast_arrays(jnp.asarray(yaw, jnp.float32), jnp.asarray(pitch, jnp.float32))
     zero = jnp.zeros_like(yaw)
     up_down = axis_angle_to_matrix(jnp.stack([pitch, zero, zero], axis=-1))
     left_right = axis_angle_to_matrix(jnp.stack([zero, -yaw, zero], axis=-1))
     turn = jnp.matmul(up_down, left_right, precision=jax.lax.Precision.HIGHEST)
-    rigid = jnp.zeros((*yaw.shape, 4, 4)).at[..., :3, :3].set(turn).at[..., 3, 3].set(1.0)
-    moved = jnp.matmul(camera.world_to_camera, rigid, precision=jax.lax.Precision.HIGHEST)
-    return camera._replace(world_to_camera=moved)
+    facing = jnp.asarray(FACING)
+    in_picture = facing[:, None] * turn * facing  # of the same turn, in camera axes
+    pose = jnp.asarray(camera.world_to_camera)
+    rotation = jnp.matmul(in_picture, pose[..., :3, :3], precision=jax.lax.Precision.HIGHEST)
+    pose = jnp.broadcast_to(pose, (*rotation.shape[:-2], 4, 4))
+    return camera._replace(world_to_camera=pose.at[..., :3, :3].set(rotation))
 
 
 def camera_forward(camera: Camera) -> Float[Array, "*b 3"]:

@@ -6,6 +6,7 @@ shoulders too. Here what lies below the neck keeps the photo's orientation inste
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -49,7 +50,8 @@ def hold_shoulders(gaussians: Gaussians, shoulders: Shoulders, camera: Camera) -
     The neck's joint stays where the driven head has it, so that head and shoulders remain attached; every Gaussian is
     turned about it by its share of the rotation between both cameras.
     """
-    back = jnp.swapaxes(camera.world_to_camera[:3, :3], -1, -2) @ shoulders.photo_rotation
+    driven = camera.world_to_camera[:3, :3]
+    back = jnp.matmul(driven.T, shoulders.photo_rotation, precision=jax.lax.Precision.HIGHEST)
     turns = axis_angle_to_quat(shoulders.shares[:, None] * matrix_to_axis_angle(back))
     means = shoulders.pivot + rotate_by_quat(turns, gaussians.means - shoulders.pivot)
     return gaussians._replace(means=means, quats=multiply_quats(turns, gaussians.quats))

@@ -12,6 +12,8 @@ from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from omg_jax.models.precision import full_float32
+
 PATCH_SIZE = 14
 GRID_SIZE = 37  # patches along each side of the 518-pixel images that the position embedding was trained for
 NUM_TAPS = 4
@@ -116,6 +118,7 @@ class DinoV2(nnx.Module):
         self.blocks = nnx.List([Block(config, rngs, dtype) for _ in range(config.depth)])
         self.norm = nnx.LayerNorm(config.width, epsilon=_LAYER_NORM_EPSILON, dtype=dtype, rngs=rngs)
 
+    @full_float32
     def __call__(self, images: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b n d"], ...]:
         """Patch tokens of the last four blocks, shallowest first, each through the final LayerNorm.
 

@@ -19,7 +19,7 @@ from omg_jax.head.model import HeadModel, head_vertices
 from omg_jax.models.dinov2 import CONFIGS, PATCH_SIZE
 from omg_jax.models.embedding import harmonic_embedding
 from omg_jax.models.gaussian_heads import GaussianHeads, OffsetHead
-from omg_jax.models.precision import compute_in
+from omg_jax.models.precision import compute_in, full_float32, round_weights
 from omg_jax.models.pyramid import FEATURES_PER_TOKEN, FeaturePyramid
 from omg_jax.models.resize import resize_image
 from omg_jax.models.sampling import VisibilityFusion, sample_bilinear
@@ -99,6 +99,7 @@ class OMG(nnx.Module):
         elif parts.refiner:
             self.refiner = UNetRefiner(gaussians.num_channels, config.refiner, rngs=rngs)
 
+    @full_float32
     def build(
         self, source: Source, lods: tuple[int, ...], queries: Float[Array, "v c"] | None = None
     ) -> Reconstruction:
@@ -136,6 +137,7 @@ class OMG(nnx.Module):
         plane = self.plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
         return Reconstruction(levels, plane, offsets)
 
+    @full_float32
     def start(self) -> Float[Array, "v c"] | None:
         """What of the global branch depends on no photo (GlobalTransformer.start); None where there is no branch."""
         return self.transformer.start() if self.config.parts.global_features else None
@@ -186,10 +188,11 @@ class OMG(nnx.Module):
     def render(
         self, gaussians: Gaussians, camera: Camera, image_size: tuple[int, int]
     ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b h w 3"], RenderOutput]:
-        """(coarse RGB, refined RGB, what was splatted), on black."""
+        """(coarse RGB, refined RGB, what was splatted), on black; ValueError at a size the refiner does not take."""
         output = rasterize(gaussians, camera, image_size)
         return output.features[..., :3], self.refine(output.features), output
 
+    @full_float32
     def refine(self, features: Float[Array, "b h w c"]) -> Float[Array, "b h w 3"]:
         """The refiner's picture. The release adds random noise: here the same in every frame, against flicker."""
         if not self.config.parts.refiner:
@@ -207,6 +210,23 @@ class OMG(nnx.Module):
         gaussians = self.pose(reconstruction, batch.source_params.shape_params, batch.target_params, lod)
         coarse, refined, output = self.render(gaussians, batch.target_camera, batch.target_image.shape[1:3])
         return PairOutput(coarse, refined, output.alpha, output.depth, reconstruction.vertex_offsets)
+
+
+class FrameModel(nnx.Module):
+    """What of a network a frame needs: the subdivision's tables and, where frames are refined, the refiner.
+
+    The refiner's weights are those that the network's precision rounds them to.
+    """
+
+    def __init__(self, model: OMG, *, refine: bool):
+        model = nnx.clone(model)
+        self.config, self.subdivide = model.config, model.subdivide
+        self.subdivide.mlps = nnx.List([])
+        if refine and model.config.parts.refiner:
+            self.refiner = model.refiner
+        round_weights(self)
+
+    refine = OMG.refine
 
 
 def no_gaussians(batch: int, num_channels: int) -> Gaussians:

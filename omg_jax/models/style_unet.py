@@ -122,14 +122,15 @@ class StyleConv(nnx.Module):
 
 
 class ToRGB(nnx.Module):
-    """Features to their share of the picture: a modulated 1x1 convolution and a bias."""
+    """Features to their share of the picture: a modulated 1x1 convolution and a bias, in the bias's dtype."""
 
     def __init__(self, inputs: int, style: int, *, rngs: nnx.Rngs):
         self.conv = ModulatedConv(inputs, 3, 1, style, demodulate=False, rngs=rngs)
         self.bias = nnx.Param(jnp.zeros(3))
 
     def __call__(self, x: Float[Array, "b h w c"], style: Float[Array, "b s"]) -> Float[Array, "b h w 3"]:
-        return self.conv(x, style) + self.bias[...]
+        bias = self.bias[...]
+        return self.conv(x.astype(bias.dtype), style) + bias
 
 
 class DecoderLevel(nnx.Module):
@@ -193,7 +194,7 @@ class StyleUNet(nnx.Module):
         if features.shape[1:3] != (self.size, self.size):
             raise ValueError(
                 f"features: expected {self.size} x {self.size} pixels, got {features.shape[1]} x {features.shape[2]}; "
-                "render at the size that this refiner was made for"
+                "render at the size that this refiner was made for, or without the refiner"
             )
         style, conditions = self._encode(features)
         return self._decode(self._map_style(style), conditions, noise_key)

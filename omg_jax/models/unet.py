@@ -62,11 +62,20 @@ def convolve_by_blocks(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c o
     return spread_blocks(convolve(x, jnp.concatenate(shifted, axis=-1), stride=2, padding=((1, 1), (1, 1))))
 
 
+class SkipConv(nnx.Conv):
+    """The 3x3 convolution of a skip's channels and, enlarged, the coarser ones, side by side."""
+
+    def join(self, skip: Float[Array, "b h w c"], coarser: Float[Array, "b i j d"]) -> Float[Array, "b h w o"]:
+        """The convolution of both, neither enlarged nor put together."""
+        of_skip, of_coarser = jnp.split(self.kernel[...], [skip.shape[-1]], axis=2)
+        return convolve(skip, of_skip) + convolve_enlarged(coarser, of_coarser) + self.bias[...].astype(skip.dtype)
+
+
 class UNetRefiner(nnx.Module):
     """Splatted features -> RGB: the coarse colour (their first three channels) plus a learned residual.
 
     The residual starts at zero, so an untrained refiner passes the coarse picture through. Height and width must be
-    even, and multiples of 2^(number of widths - 1). The result is not clipped.
+    even, and multiples of 2^(number of widths - 1), else ValueError. The result is not clipped.
 
     On the way up the convolutions see the skip's channels and the enlarged coarser ones side by side; neither the
     enlarged picture nor the pair of both is ever made, which is a third of the refiner's time on a CPU.
@@ -80,10 +89,18 @@ class UNetRefiner(nnx.Module):
         self.first = conv(inputs, widths[0])
         self.down = nnx.List([conv(i, o, 2) for i, o in zip(widths[:-1], widths[1:], strict=True)])
         self.refine = nnx.List([conv(w, w) for w in widths[1:]])
-        self.up = nnx.List([conv(o + i, i) for i, o in zip(widths[:-1], widths[1:], strict=True)])
+        self.up = nnx.List([
+            SkipConv(o + i, i, (3, 3), rngs=rngs) for i, o in zip(widths[:-1], widths[1:], strict=True)
+        ])
         self.last = nnx.Conv(widths[0], 3, (3, 3), kernel_init=nnx.initializers.zeros_init(), rngs=rngs)
 
     def __call__(self, features: Float[Array, "b h w c"]) -> Float[Array, "b h w 3"]:
+        multiple, (height, width) = 2 ** max(len(self.down), 1), features.shape[1:3]
+        if height % multiple or width % multiple:
+            raise ValueError(
+                f"features: expected height and width to be multiples of {multiple}, got {height} x {width}; render at "
+                "such a size, or without the refiner"
+            )
         x = activate(self.first(features))
         skips = []
         for down, refine in zip(self.down, self.refine, strict=True):
@@ -91,7 +108,6 @@ class UNetRefiner(nnx.Module):
             x = activate(down(x))
             x = activate(x + refine(x))
         for up, skip in zip(reversed(list(self.up)), reversed(skips), strict=True):
-            of_skip, of_coarser = jnp.split(up.kernel[...], [skip.shape[-1]], axis=2)
-            x = convolve(skip, of_skip) + convolve_enlarged(x, of_coarser) + up.bias[...].astype(x.dtype)
-            x = activate(x)
-        return features[..., :3] + convolve_by_blocks(x, self.last.kernel[...]) + self.last.bias[...]
+            x = activate(up.join(skip, x))
+        kernel, bias = self.last.kernel[...], self.last.bias[...]
+        return features[..., :3] + convolve_by_blocks(x.astype(kernel.dtype), kernel) + bias

@@ -95,3 +95,9 @@ def test_a_driver_that_is_no_video(omg, tiny_avatar, tiny_weights, photos, folde
 def test_a_video_of_another_format(omg, tiny_avatar, tiny_weights, short_motion, folder):
     run = omg("animate", tiny_avatar, "--driver", short_motion, "--weights", tiny_weights, "-o", folder / "out.gif")
     assert_refused(run, folder, "mp4")
+
+
+@pytest.mark.parametrize(("option", "number"), [("--fps", "-5.0"), ("--fps", "0.0"), ("--zoom", "0.0")])
+def test_numbers_that_are_not_positive_are_refused_before_anything_is_read(omg, folder, option, number):
+    run = omg("animate", folder / "none.omg", "--driver", folder / "none.mp4", option, number, "-o", folder / "out.mp4")
+    assert_refused(run, folder, option, "expected positive", number)

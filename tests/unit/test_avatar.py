@@ -11,6 +11,7 @@ from omg_jax import avatar as avatar_module
 from omg_jax.avatar import (
     Avatar,
     Network,
+    build_program,
     frame_program,
     make_person,
     make_player,
@@ -22,7 +23,7 @@ from omg_jax.geometry.camera import circle_camera, portrait_intrinsics, world_to
 from omg_jax.head.load import load_head
 from omg_jax.head.model import zero_params
 from omg_jax.models.dinov2 import DinoV2
-from omg_jax.models.omg import Reconstruction, build_model
+from omg_jax.models.omg import FrameModel, Reconstruction, build_model
 from omg_jax.models.state import split_model
 from omg_jax.types import Camera, HeadParams
 from tests.tolerances import EXACT, FLOAT32_ROUNDING, FRAME, SKINNING
@@ -80,14 +81,17 @@ def test_plane_gaussians_beyond_the_capacity_are_reported(avatar):
     assert np.count_nonzero(avatar.plane.opacities) == CAPACITY
 
 
-def test_a_second_photo_compiles_nothing_and_starts_from_the_same_queries(network, photo, avatar, monkeypatch):
+def test_another_photo_compiles_nothing_and_starts_from_the_same_queries(network, photo, avatar, monkeypatch):
+    config = network.config.model
+    graphs = (split_model(network.model)[0], split_model(network.backbone)[0])
+    lods = tuple(range(config.num_levels + 1))
+    program = build_program(*graphs, config.backbone_size, lods, config.plane.capacity)
     again = make_reconstructor(network)
     monkeypatch.setattr(avatar_module, "queries_program", None)  # the queries are there already
     with pytest.warns(UserWarning):
-        compiled = avatar_module.build_program.cache_info().misses
-        theirs = again(*photo)
-        assert avatar_module.build_program.cache_info().misses == compiled
-    np.testing.assert_allclose(theirs.levels[LOD].features, avatar.levels[LOD].features, **EXACT)
+        other = again(0.5 * photo[0], *photo[1:])
+    assert program._cache_size() == 1
+    assert np.any(other.levels[LOD].features != avatar.levels[LOD].features)
 
 
 def specified(network, avatar, params, view, refine=True):
@@ -105,10 +109,38 @@ def specified(network, avatar, params, view, refine=True):
 
 @pytest.mark.parametrize("refine", [True, False])
 def test_a_player_draws_what_the_model_says(network, avatar, motion, refine):
-    frame = make_player(network, avatar, LOD, refine=refine)(*motion)
+    frame = make_player(network, avatar, LOD, refine=refine, still_shoulders=False)(*motion)
     _, picture, alpha = specified(network, avatar, *motion, refine)
     np.testing.assert_allclose(frame.refined, picture, **FRAME)
     np.testing.assert_allclose(frame.alpha, alpha, **FRAME)
+
+
+def test_shoulders_stay_unless_told_otherwise(network, avatar, motion):
+    default, still, follow = (
+        make_player(network, avatar, LOD, **how)(*motion).alpha
+        for how in ({}, {"still_shoulders": True}, {"still_shoulders": False})
+    )
+    np.testing.assert_allclose(default, still, **EXACT)
+    assert np.any(default != follow)
+
+
+def test_without_a_refiner_a_picture_has_any_size(network, avatar, motion):
+    params, camera = motion
+    size = network.config.model.image_size
+    odd = make_player(network, avatar, LOD, (size - 3, size + 5), refine=False)(params, camera)
+    assert odd.refined.shape == (size - 3, size + 5, 3)
+    whole = make_player(network, avatar, LOD, refine=False)(params, camera)
+    np.testing.assert_allclose(odd.coarse[:, :size], whole.coarse[: size - 3], **FRAME)
+    with pytest.raises(ValueError, match="without the refiner"):
+        make_player(network, avatar, LOD, (size - 3, size + 5))(params, camera)
+
+
+def test_a_player_keeps_what_frames_use(network):
+    """The subdivision's tables and the refiner; without a refiner no weights at all."""
+    _, weights, _ = split_model(FrameModel(network.model, refine=True))
+    assert set(weights) == {"refiner"}
+    jax.tree.map(np.testing.assert_array_equal, weights["refiner"], split_model(network.model)[1]["refiner"])
+    assert jax.tree.leaves(split_model(FrameModel(network.model, refine=False))[1]) == []
 
 
 def test_a_person_is_posed_as_the_model_says(network, avatar, motion):
@@ -121,7 +153,7 @@ def test_a_person_is_posed_as_the_model_says(network, avatar, motion):
 
 
 def test_a_view_only_moves_the_camera(network, avatar, photo, motion):
-    player = make_player(network, avatar, LOD)
+    player = make_player(network, avatar, LOD, still_shoulders=False)
     params, camera = motion
     np.testing.assert_allclose(player(params, photo[3], camera).refined, player(params, camera).refined, **EXACT)
 
@@ -138,11 +170,12 @@ def test_drivers_may_be_played_in_batches(network, avatar, photo, motion):
 def test_another_avatar_is_played_by_the_same_program(network, avatar, motion):
     player = make_player(network, avatar, LOD)
     player(*motion)
-    program = frame_program(split_model(network.model)[0], LOD, (network.config.model.image_size,) * 2, True)
+    graphdef = split_model(FrameModel(network.model, refine=True))[0]
+    program = frame_program(graphdef, LOD, (network.config.model.image_size,) * 2, True)
     compiled = program._cache_size()
     other = avatar._replace(vertex_offsets=avatar.vertex_offsets + 0.01)
     assert np.any(make_player(network, other, LOD)(*motion).refined != player(*motion).refined)
-    assert program._cache_size() == compiled
+    assert program._cache_size() == compiled > 0
 
 
 def test_shoulders_that_stay_keep_the_photos_orientation(network, avatar, photo, motion):

@@ -8,10 +8,12 @@ import pytest
 from omg_jax.avatar import Frame
 from omg_jax.cli import playback
 from omg_jax.cli.playback import choose_level, first_frames, fit_motion, motion_frame, num_frames, play, views
-from omg_jax.geometry.camera import camera_centre, portrait_intrinsics, world_to_pixels
+from omg_jax.geometry.camera import camera_centre, portrait_intrinsics, world_to_camera_points, world_to_pixels
+from omg_jax.geometry.rotations import euler_to_matrix
+from omg_jax.head.shoulders import Shoulders, hold_shoulders
 from omg_jax.tracking.motion import Motion
-from omg_jax.types import Camera, HeadParams
-from tests.tolerances import CAMERA_DEGREES, EXACT, FLOAT32_ROUNDING, PIXEL_POSITIONS
+from omg_jax.types import Camera, Gaussians, HeadParams
+from tests.tolerances import CAMERA_DEGREES, EXACT, FLOAT32_ROUNDING, PIXEL_POSITIONS, SKINNING
 
 DISTANCE = 9.5
 
@@ -110,6 +112,31 @@ def test_yaw_and_pitch_move_the_camera_to_the_left_and_up():
     np.testing.assert_allclose(pixels, 256.0, **FLOAT32_ROUNDING)  # it still looks at the head
 
 
+def nodding(count: int = 8) -> Motion:
+    """The head nods, turns and tilts under the camera."""
+    angles = 0.4 * np.sin(np.arange(3 * count, dtype=np.float32)).reshape(count, 3)
+    still = motion(count)
+    turned = still.camera.world_to_camera.copy()
+    turned[:, :3, :3] = np.asarray(euler_to_matrix(jnp.asarray(angles))) @ turned[:, :3, :3]
+    return still._replace(camera=still.camera._replace(world_to_camera=turned))
+
+
+@pytest.mark.parametrize("moved", [{"yaw": 30.0}, {"pitch": 20.0}, {"yaw": -40.0, "pitch": 15.0}])
+def test_shoulders_that_stay_do_not_roll_under_a_view(moved):
+    """A driven head nods; from wherever the camera looks, the line of the shoulders keeps its place in the picture."""
+    driven, photo = nodding(), motion(1).camera.world_to_camera[0, :3, :3]
+    line = jnp.array([[-1.0, -1.0, 0.0], [1.0, -1.0, 0.0]])
+    rest = Gaussians(line, jnp.eye(4)[jnp.zeros(2, int)], jnp.ones((2, 3)), jnp.ones(2), jnp.ones((2, 3)))
+    shoulders = Shoulders(jnp.ones(2), jnp.zeros(3), jnp.asarray(photo))
+    seen = []
+    for index in range(num_frames(driven)):
+        held = hold_shoulders(rest, shoulders, motion_frame(driven, index)[1])
+        view = jax.tree.map(lambda x, i=index: x[i], views(driven, **moved))
+        seen.append(world_to_camera_points(view, held.means))
+    at_rest = jax.tree.map(lambda x: x[0], views(motion(1), **moved))
+    np.testing.assert_allclose(seen, np.tile(world_to_camera_points(at_rest, line), (len(seen), 1, 1)), **SKINNING)
+
+
 def test_zoom_enlarges_around_the_middle():
     points = jnp.asarray([[[0.1, -0.2, 0.3]]])
     before, after = (world_to_pixels(views(motion(), zoom=zoom), points)[0] - 256.0 for zoom in (1.0, 1.5))
@@ -149,3 +176,15 @@ def test_auto_takes_the_finest_level_that_keeps_up(monkeypatch, seconds, fps, le
     assert len(made) == 3 - level and choice.player is made[-1]  # made once: making it again would compile again
     expected = {lod: 1.0 / seconds[lod] for lod in range(level, 3)}
     assert choice.rates == pytest.approx(expected)
+
+
+def test_auto_measures_what_will_be_played():
+    """The probe looks through the views: a level that only they make slow is not taken."""
+    seen, cameras = [], views(motion(), zoom=2.0)
+
+    def player(params, camera, view):
+        seen.append(view.intrinsics)
+        return jnp.zeros((2, 2, 3), jnp.uint8)
+
+    choose_level(lambda lod: player, 1, motion(), views=cameras)
+    np.testing.assert_allclose(seen, cameras.intrinsics[np.array([0, *range(playback.PROBE_FRAMES)])], **EXACT)

@@ -56,3 +56,10 @@ def test_the_refiner_is_the_plain_unet_in_value_and_gradient():
 
     ours, theirs = gradients(lambda model, x: model(x)), gradients(plain)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **FLOAT32_ROUNDING), ours, theirs)
+
+
+@pytest.mark.parametrize("size", [(8, 6), (10, 8)])
+def test_a_picture_that_cannot_be_halved_is_refused(size):
+    refiner = nnx.eval_shape(lambda: UNetRefiner(5, UNetConfig(widths=(4, 6, 8)), rngs=nnx.Rngs(0)))
+    with pytest.raises(ValueError, match="multiples of 4"):
+        refiner(random(1, *size, 5))
