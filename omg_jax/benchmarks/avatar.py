@@ -33,7 +33,7 @@ from omg_jax.geometry.camera import circle_camera, portrait_intrinsics
 from omg_jax.head.load import Head
 from omg_jax.head.model import zero_params
 from omg_jax.models.dinov2 import CONFIGS, DinoV2
-from omg_jax.models.omg import Source, build_model
+from omg_jax.models.omg import FrameModel, Source, build_model
 from omg_jax.models.precision import compute_dtype
 from omg_jax.models.state import merge_model, split_model, split_shapes
 from omg_jax.splat.api import rasterize
@@ -170,8 +170,8 @@ def measure_level(
     """Stages of a frame at a level, and frames per second by several protocols."""
     network, size = case.network, (case.network.config.model.image_size,) * 2
     has_refiner = network.config.model.parts.refiner
-    graphdef, *parameters = split_model(network.model)
-    person = make_person(network, avatar, lod, still_shoulders=False)
+    graphdef, *parameters = split_model(FrameModel(network.model, refine=has_refiner))
+    person = make_person(network, avatar, lod, still_shoulders=True)
     params, camera = (jax.tree.map(lambda x: x[0], part) for part in (case.driving_params, case.driving_cameras))
 
     @jax.jit
@@ -210,7 +210,7 @@ def measure_level(
     players = {
         "coarse": make_player(network, avatar, lod, refine=False),
         name: player,
-        f"{name}, still shoulders": make_player(network, avatar, lod, refine=has_refiner, still_shoulders=True),
+        f"{name}, shoulders follow": make_player(network, avatar, lod, refine=has_refiner, still_shoulders=False),
     }
 
     def fetched(*frame):
