@@ -26,8 +26,8 @@ class Driver(NamedTuple):
     """How train steps run on some devices.
 
     replicate: state or constants (any arrays) to what compiled steps take. place: this process's share of a batch
-    (numpy), likewise. compile: a step, which donates its state. collect: one copy of a state or of metrics that a step
-    gave back, as jax arrays on one device of this process.
+    (numpy), likewise. compile: a step, which may donate its state. collect: one copy of a state or of metrics that a step
+    gave back, once they are computed; numpy where there are several devices.
     """
 
     replicate: Callable[[Tree], Tree]
@@ -104,20 +104,20 @@ def _single() -> Driver:
         replicate=lambda tree: jax.tree.map(jnp.array, tree),
         place=lambda batch: batch,
         compile=lambda make_step: jax.jit(make_step(None), donate_argnums=0),
-        collect=lambda tree: tree,
+        collect=jax.block_until_ready,
     )
 
 
 def _pmap(devices: list[jax.Device] | None) -> Driver:
     """devices: None for all of all processes."""
     count = jax.local_device_count() if devices is None else len(devices)
-    copy = jax.pmap(lambda _, tree: tree, in_axes=(0, None), devices=devices)
+    copy = jax.pmap(lambda _, tree: jax.tree.map(jnp.copy, tree), in_axes=(0, None), devices=devices)
     return Driver(
         replicate=lambda tree: copy(np.zeros(count), jax.tree.map(np.asarray, tree)),
         place=lambda batch: jax.tree.map(lambda leaf: leaf.reshape(count, -1, *leaf.shape[1:]), batch),
-        compile=lambda make_step: jax.pmap(make_step(AXIS), AXIS, devices=devices, donate_argnums=0),
-        # Indexing a mapped array would copy through all devices.
-        collect=lambda tree: jax.tree.map(lambda leaf: leaf.addressable_shards[0].data[0], tree),
+        compile=lambda make_step: jax.pmap(make_step(AXIS), AXIS, devices=devices),
+        # To the host at once: the next step overwrites a state's own memory. Indexing would copy through all devices.
+        collect=lambda tree: jax.tree.map(lambda leaf: np.array(leaf.addressable_shards[0].data)[0], tree),
     )
 
 
@@ -140,7 +140,7 @@ def _shard_map(devices: list[jax.Device]) -> Driver:
         replicate=lambda tree: copy(jax.tree.map(np.asarray, tree)),
         place=place,
         compile=compile_step,
-        collect=lambda tree: jax.tree.map(lambda leaf: leaf.addressable_shards[0].data, tree),
+        collect=lambda tree: jax.tree.map(lambda leaf: np.array(leaf.addressable_shards[0].data), tree),
     )
 
 
