@@ -26,8 +26,8 @@ class Driver(NamedTuple):
     """How train steps run on some devices.
 
     replicate: state or constants (any arrays) to what compiled steps take. place: this process's share of a batch
-    (numpy), likewise. compile: a step, which may donate its state. collect: one copy of a state or of metrics that a step
-    gave back, once they are computed; numpy where there are several devices.
+    (numpy), likewise. compile: a step, which may donate its state. collect: one copy of a state or of metrics that
+    a step gave back, once they are computed; numpy where there are several devices.
     """
 
     replicate: Callable[[Tree], Tree]
@@ -78,6 +78,8 @@ def num_devices(options: TrainConfig) -> int:
         count = 1
     elif options.num_devices:
         count = options.num_devices
+    elif jax.default_backend() == "cpu":
+        count = 1  # a machine's cores are one device; more are virtual, for tests
     else:
         count = max(n for n in range(1, jax.local_device_count() + 1) if shares % n == 0)
     if not 1 <= count <= jax.device_count():

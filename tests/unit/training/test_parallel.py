@@ -67,10 +67,12 @@ def test_four_devices_train_like_one(job, alone, parallel):
 
 @pytest.mark.parametrize("parallel", ["single", "pmap"])
 def test_accumulated_parts_train_like_the_whole_batch(job, alone, parallel):
-    assert_same_training(trained(job, parallel=parallel, accumulate=2), alone)
+    assert_same_training(trained(job, parallel=parallel, accumulate=2, num_devices=2 if parallel == "pmap" else 0), alone)
 
 
-def test_a_batch_uses_as_many_devices_as_share_it_evenly(job):
+def test_a_batch_uses_as_many_devices_as_share_it_evenly(job, monkeypatch):
+    assert num_devices(with_options(job, batch_size=8).config.train) == 1, "cores are one device"
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     counts = {size: num_devices(with_options(job, batch_size=size).config.train) for size in (1, 2, 6, 8)}
     assert counts == {1: 1, 2: 2, 6: 3, 8: 4}
     assert num_devices(with_options(job, batch_size=8, accumulate=4).config.train) == 2
@@ -95,7 +97,7 @@ def test_a_checkpoint_goes_from_one_driver_to_another(job):
     alone = train(with_options(job, parallel="single", output=job.config.train.output + "_alone"))
     half = train(with_options(job, parallel="single"), stopping_at(6, signal.SIGTERM))
     assert int(half.state.step) == 6
-    assert_same_training(train(with_options(job, parallel="pmap")).state.params, alone.state.params)
+    assert_same_training(train(with_options(job, parallel="pmap", num_devices=4)).state.params, alone.state.params)
 
 
 SCRIPT = """
