@@ -67,7 +67,8 @@ def test_four_devices_train_like_one(job, alone, parallel):
 
 @pytest.mark.parametrize("parallel", ["single", "pmap"])
 def test_accumulated_parts_train_like_the_whole_batch(job, alone, parallel):
-    assert_same_training(trained(job, parallel=parallel, accumulate=2, num_devices=2 if parallel == "pmap" else 0), alone)
+    devices = 2 if parallel == "pmap" else 0
+    assert_same_training(trained(job, parallel=parallel, accumulate=2, num_devices=devices), alone)
 
 
 def test_a_batch_uses_as_many_devices_as_share_it_evenly(job, monkeypatch):
