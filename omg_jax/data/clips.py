@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +30,8 @@ INDEX_FORMAT = 1
 PARAMS_NAME = "params.npz"
 ORIGIN_KEY = "origin"
 UNFINISHED_PREFIX = ".unfinished-"  # of a clip's folder while it is written
+# numpy reads headers by ast.literal_eval, which fails at times where threads of Python 3.11 call it at once.
+_ONE_READER = threading.Lock()
 
 
 class Clip(NamedTuple):
@@ -218,7 +221,7 @@ def _check(clip: Clip, origin: Origin) -> None:
 def _load_arrays(folder: Path) -> dict[str, np.ndarray]:
     """Head parameters and cameras of a clip; ValueError where they cannot be read."""
     try:
-        with np.load(folder / PARAMS_NAME, allow_pickle=False) as archive:
+        with _ONE_READER, np.load(folder / PARAMS_NAME, allow_pickle=False) as archive:
             return {name: archive[name] for name in (*HeadParams._fields, *Camera._fields)}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{folder / PARAMS_NAME} is missing, damaged or cut short ({error})") from error
