@@ -10,7 +10,7 @@ is_new_enough = $(1) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	if $(call is_new_enough,$$p); then echo $$p; break; fi; done)
 VENV ?= .venv
-EXTRAS := tracking,video,data,lmdb,test
+EXTRAS := tracking,video,data,lmdb,board,test
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NATIVE_SOURCES := $(shell find kernels -name '*.cc' -o -name '*.h' -o -name '*.cu')

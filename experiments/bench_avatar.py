@@ -11,9 +11,9 @@ import argparse
 import jax
 from record import write_result
 
-from omg_jax.allocator import keep_freed_memory
 from omg_jax.benchmarks.avatar import measure_avatar
 from omg_jax.cli.bench_avatar import avatar_case
+from omg_jax.memory import keep_freed_memory
 
 
 def main() -> None:

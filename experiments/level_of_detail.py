@@ -12,7 +12,6 @@ from record import RESULTS, write_result
 from rich.console import Console
 from rich.table import Table
 
-from omg_jax.allocator import keep_freed_memory
 from omg_jax.assets.registry import asset_path
 from omg_jax.avatar import count_gaussians, make_player
 from omg_jax.cli.inputs import demo_motion, read_photo, track_portrait
@@ -20,6 +19,7 @@ from omg_jax.cli.network import load_network
 from omg_jax.cli.playback import fit_motion, frame_rate, play
 from omg_jax.cli.reconstruct import build
 from omg_jax.cli.video import captioned, resized, to_bytes, write_picture
+from omg_jax.memory import keep_freed_memory
 
 FRAMES = range(0, 60, 2)
 SHOWN = (0, 12, 24)  # of FRAMES

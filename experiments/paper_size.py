@@ -10,10 +10,10 @@ import argparse
 
 from record import write_result
 
-from omg_jax.allocator import keep_freed_memory
 from omg_jax.benchmarks.avatar import measure_avatar, stand_in_case
 from omg_jax.configs import load_preset
 from omg_jax.head.load import load_head
+from omg_jax.memory import keep_freed_memory
 from omg_jax.models.parameter_counts import backbone_count, parameter_counts
 
 

@@ -28,7 +28,7 @@ from omg_jax.models.embedding import harmonic_embedding
 from omg_jax.models.omg import Source, build_model
 from omg_jax.models.state import merge_model, split_model
 from omg_jax.splat.api import rasterize
-from omg_jax.training.loop import Job
+from omg_jax.training.job import Job
 from omg_jax.training.state import init_state
 from omg_jax.training.step import Frozen, make_train_step
 from omg_jax.training.tokens import TokenCache

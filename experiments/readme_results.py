@@ -14,6 +14,11 @@ README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- results: experiments/readme_results.py -->", "<!-- end of results -->"
 
 
+def three_digits(value: float) -> str:
+    """Rounded, and never in powers of ten."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def load(name: str) -> dict | None:
     """A result, or None."""
     path = RESULTS / f"{name}.json"
@@ -103,7 +108,7 @@ def avatar(name: str, title: str) -> str:
     units = [unit for unit in ("cpu_ms", "wall_ms", "gflop", "moved_mb") if unit in build["whole program"]]
     times = table(
         ["", *(unit.replace("_", " ") for unit in units)],
-        [[stage, *(f"{row[unit]:.3g}" for unit in units)] for stage, row in stages.items()],
+        [[stage, *(three_digits(row[unit]) for unit in units)] for stage, row in stages.items()],
     )
     levels = {level: measured["frames_per_second"] for level, measured in result["frames"].items()}
     protocols = next(iter(levels.values()))

@@ -167,9 +167,15 @@ class TrainConfig:
     init_weights: str = ""  # weights file to start from; ignored when there is a checkpoint to resume from
     loader_threads: int = 2  # threads that decode frames; the batches do not depend on their number
     token_cache_mb: int = 1024  # memory for the frozen backbone's tokens of source frames
+    remat: bool = False  # compute the refiner and the perceptual network again in the backward pass, to save memory
+    deterministic: bool = False  # the same bits in every run on the same devices; costs a GPU some speed
     checkpoint_every: int = 1000  # steps
     picture_every: int = 500  # steps
     log_every: int = 10  # steps
+    profile: tuple[int, int] | None = None  # trace these steps, first and last, into OUTPUT/profile
+    validation: str = ""  # held-out clips; the weights that do best on them are kept beside the last ones
+    validate_every: int = 1000  # steps
+    validation_pairs: int = 24
     curriculum: CurriculumConfig = CurriculumConfig()
     losses: LossConfig = LossConfig()
 

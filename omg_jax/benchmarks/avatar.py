@@ -32,6 +32,7 @@ from omg_jax.config import Config
 from omg_jax.geometry.camera import circle_camera, portrait_intrinsics
 from omg_jax.head.load import Head
 from omg_jax.head.model import zero_params
+from omg_jax.memory import peak_memory
 from omg_jax.models.dinov2 import CONFIGS, DinoV2
 from omg_jax.models.omg import FrameModel, Source, build_model
 from omg_jax.models.precision import compute_dtype
@@ -276,13 +277,3 @@ def frames_of(case: Case, count: int) -> list[tuple[HeadParams, Camera]]:
     driver = jax.tree.map(np.asarray, (case.driving_params, case.driving_cameras))
     total = driver[1].intrinsics.shape[0]
     return [jax.tree.map(lambda x, i=i: x[i % total], driver) for i in range(count)]
-
-
-def peak_memory() -> dict[str, float]:
-    """The most memory that was held so far, in MiB: by the device where it tells, else by the whole process."""
-    stats = jax.devices()[0].memory_stats() or {}
-    if "peak_bytes_in_use" in stats:
-        return {"device_peak_memory_mib": stats["peak_bytes_in_use"] / 2**20}
-    import resource  # not on every system
-
-    return {"process_peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10}  # of KiB

@@ -11,7 +11,7 @@ import sys
 
 import tyro
 
-from omg_jax.allocator import keep_freed_memory
+from omg_jax.memory import keep_freed_memory
 
 COMMANDS = {
     "demo": "the whole story on bundled real input: photo -> avatar -> reenactment",

@@ -15,9 +15,9 @@ from omg_jax.data.frame_source import open_frames
 from omg_jax.head.load import load_head
 from omg_jax.losses.perceptual_weights import load_perceptual
 from omg_jax.models.dinov2_weights import load_dinov2
-from omg_jax.training.loop import Job, Listener
+from omg_jax.training.job import Job, Listener
 from omg_jax.training.loop import train as run_training
-from omg_jax.training.parallel import start_processes
+from omg_jax.training.parallel import make_deterministic, start_processes
 from omg_jax.training.records import Row
 from omg_jax.training.tokens import backbone_taps
 
@@ -35,6 +35,8 @@ def train(config: Annotated[Preset, tyro.conf.arg(name="")], json: bool = False)
         config: The preset and every option of it.
         json: Print one JSON object at the end.
     """
+    if config.train.deterministic:
+        make_deterministic()
     start_processes(config.train.distributed)
     job = prepare(config)
     if jax.process_index() > 0:  # one process speaks for all
@@ -65,6 +67,7 @@ def prepare(config: Config) -> Job:
         head=load_head(config.head),
         taps=backbone_taps(backbone, config.model.backbone_size),
         perceptual=load_perceptual(asset_path(config.train.losses.perceptual_net)),
+        validation=open_frames(config.train.validation, "test") if config.train.validation else None,
     )
 
 

@@ -18,6 +18,8 @@ def total_loss(
     perceptual: PerceptualParams,
     config: LossConfig,
     key: Array,
+    *,
+    remat: bool = False,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
     """The loss of Eq. 12, and its unweighted terms by name.
 
@@ -31,26 +33,37 @@ def total_loss(
         perceptual: the network of config.perceptual_net.
         config: weights, and what the perceptual term sees.
         key: places the perceptual term's crop, one for the batch; unused where it sees whole pictures.
+        remat: a backward pass computes the perceptual network again rather than keep its activations.
     """
     terms = {"offset": offset_norm(output.vertex_offsets)}
     for name, picture in (("coarse", output.coarse), ("refined", output.refined)):
         terms[f"l2_{name}"] = jnp.mean(l2(picture, target))
         terms[f"ssim_{name}"] = jnp.mean(1.0 - ssim(picture, target))
-    terms |= perceptual_terms(output, target, perceptual, config, key)
+    terms |= perceptual_terms(output, target, perceptual, config, key, remat=remat)
     weights = {"l2": config.l2, "ssim": config.ssim, "perceptual": config.perceptual, "offset": config.offset}
     total = sum(weights[name.split("_")[0]] * term for name, term in terms.items())
     return total, terms
 
 
 def perceptual_terms(
-    output: PairOutput, target: Float[Array, "b h w 3"], params: PerceptualParams, config: LossConfig, key: Array
+    output: PairOutput,
+    target: Float[Array, "b h w 3"],
+    params: PerceptualParams,
+    config: LossConfig,
+    key: Array,
+    *,
+    remat: bool = False,
 ) -> dict[str, Float[Array, ""]]:
     """The perceptual distance of the coarse and of the refined picture; the target's features serve both."""
     pictures = jnp.stack([output.coarse, output.refined, target])
     if config.perceptual_size:
         pictures = random_crop(pictures, config.perceptual_size, key)
-    wanted = jax.lax.stop_gradient(lpips_features(params, pictures[2], config.perceptual_max_tap))
-    made = lpips_features(params, pictures[:2].reshape(-1, *pictures.shape[2:]), config.perceptual_max_tap)
+
+    def features(pictures: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b i j c"], ...]:
+        return lpips_features(params, pictures, config.perceptual_max_tap)
+
+    wanted = jax.lax.stop_gradient(features(pictures[2]))
+    made = (jax.checkpoint(features) if remat else features)(pictures[:2].reshape(-1, *pictures.shape[2:]))
     both = feature_distance(params, made, tuple(jnp.concatenate([tap, tap]) for tap in wanted))
     coarse, refined = jnp.mean(both.reshape(2, -1), axis=1)
     return {"perceptual_coarse": coarse, "perceptual_refined": refined}

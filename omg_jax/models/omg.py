@@ -186,11 +186,15 @@ class OMG(nnx.Module):
         return Gaussians(*(jnp.concatenate(pair, axis=1) for pair in zip(reconstruction.plane, head, strict=True)))
 
     def render(
-        self, gaussians: Gaussians, camera: Camera, image_size: tuple[int, int]
+        self, gaussians: Gaussians, camera: Camera, image_size: tuple[int, int], *, remat: bool = False
     ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b h w 3"], RenderOutput]:
-        """(coarse RGB, refined RGB, what was splatted), on black; ValueError at a size the refiner does not take."""
+        """(coarse RGB, refined RGB, what was splatted), on black; ValueError at a size the refiner does not take.
+
+        remat: a backward pass computes the refiner again rather than keep its activations.
+        """
         output = rasterize(gaussians, camera, image_size)
-        return output.features[..., :3], self.refine(output.features), output
+        refine = jax.checkpoint(self.refine) if remat else self.refine
+        return output.features[..., :3], refine(output.features), output
 
     @full_float32
     def refine(self, features: Float[Array, "b h w c"]) -> Float[Array, "b h w 3"]:
@@ -201,15 +205,31 @@ class OMG(nnx.Module):
             return self.refiner(features, jax.random.key(0))
         return self.refiner(features)
 
-    def forward_pair(self, batch: PairBatch, lod: int) -> PairOutput:
-        """Build from the source, play the target's motion, at one level of detail: what a training step compares."""
+    def forward_pair(self, batch: PairBatch, lod: int, *, remat: bool = False) -> PairOutput:
+        """Build from the source, play the target's motion, at one level of detail: what a training step compares.
+
+        remat: as for ``render``.
+        """
         source = Source(
             batch.source_image, batch.source_matte, batch.source_tokens, batch.source_params, batch.source_camera
         )
         reconstruction = self.build(source, (lod,))
         gaussians = self.pose(reconstruction, batch.source_params.shape_params, batch.target_params, lod)
-        coarse, refined, output = self.render(gaussians, batch.target_camera, batch.target_image.shape[1:3])
+        size = batch.target_image.shape[1:3]
+        coarse, refined, output = self.render(gaussians, batch.target_camera, size, remat=remat)
         return PairOutput(coarse, refined, output.alpha, output.depth, reconstruction.vertex_offsets)
+
+    def seen_by_source(self, batch: PairBatch, lod: int) -> Float[Array, "b i j"]:
+        """The head as the target poses it: 1 where the source shows the surface (Eq. 5), half where not, 0 outside."""
+        head, faces = self.head.get_value(), self.subdivide.subdivision.faces[lod]
+        posed = head_vertices(head, batch.source_params)
+        vertices = self.subdivide.positions(posed, lod)
+        visible = self.visible_vertices(vertices, posed, lod, batch.source_camera)
+        target = batch.target_params._replace(shape_params=batch.source_params.shape_params)
+        moved = self.subdivide.positions(head_vertices(head, target), lod)
+        _, face = zbuffer(moved, faces, batch.target_camera, batch.target_image.shape[1:3])
+        shown = jnp.mean(visible[:, faces].astype(jnp.float32), axis=-1)
+        return jax.vmap(lambda shown, face: jnp.where(face < 0, 0.0, 0.5 + 0.5 * shown[face]))(shown, face)
 
 
 class FrameModel(nnx.Module):

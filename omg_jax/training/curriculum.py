@@ -22,6 +22,16 @@ def level_at(config: CurriculumConfig, num_steps: int, seed: int, step: int) -> 
     return int(np.searchsorted(np.cumsum(config.random_shares[:-1]), draw, side="right"))
 
 
+def levels_ahead(config: CurriculumConfig, num_steps: int, first: int) -> list[int]:
+    """The levels of detail that steps ``first`` to ``num_steps - 1`` of a run may have."""
+    levels = {lod for lod, share in enumerate(config.random_shares) if share > 0 and config.level_1_until < 1.0}
+    if first < config.level_0_until * num_steps:
+        levels.add(0)
+    if first < config.level_1_until * num_steps and config.level_0_until < config.level_1_until:
+        levels.add(1)
+    return sorted(levels)
+
+
 def check_curriculum(config: CurriculumConfig, num_levels: int) -> None:
     """Raises ValueError where the curriculum's shares are not a schedule over levels 0 to ``num_levels``."""
     if not 0.0 <= config.level_0_until <= config.level_1_until <= 1.0:

@@ -3,67 +3,42 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator
+import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
 
 from omg_jax.config import Config
 from omg_jax.config_json import model_config_to_json
-from omg_jax.data.frame_source import FrameSource
-from omg_jax.data.pairs import check_pairs, load_batch, prefetched
-from omg_jax.head.load import Head
-from omg_jax.losses.perceptual import PerceptualParams
+from omg_jax.data.pairs import load_batch, prefetched
 from omg_jax.models.omg import build_model
+from omg_jax.models.precision import compute_dtype
 from omg_jax.models.state import split_model
 from omg_jax.models.weights import WeightsMeta, fits_head, load_weights, read_weights_meta, save_weights
-from omg_jax.training.checkpoint import Checkpoints, Origin
-from omg_jax.training.curriculum import check_curriculum, level_at
+from omg_jax.training.checkpoint import Checkpoints
+from omg_jax.training.curriculum import level_at, levels_ahead
+from omg_jax.training.job import SILENT, Job, Listener, check_job, origin
 from omg_jax.training.parallel import (
     Driver,
     any_process,
     check_same_state,
     make_driver,
-    num_devices,
     part_of_process,
 )
-from omg_jax.training.pictures import grid_row, save_grid
-from omg_jax.training.records import Meter, MetricLog, Row, write_config
+from omg_jax.training.records import Meter, write_config
 from omg_jax.training.state import TrainState, init_state
-from omg_jax.training.step import Frozen, TrainStep, make_train_step, predict
-from omg_jax.training.tokens import Taps, TokenCache
+from omg_jax.training.step import Frozen, TrainStep, make_train_step
+from omg_jax.training.tokens import TokenCache
+from omg_jax.training.watch import Watch
 from omg_jax.types import PairBatch
 
-WEIGHTS_NAME = "weights.safetensors"
+WEIGHTS_NAME, BEST_WEIGHTS_NAME = "weights.safetensors", "weights_best.safetensors"
 MAX_FLOAT32_BYTES = 16 * 2**20  # larger weights are written as float16
-NUM_PREVIEWS = 3
 STOP_EVERY = 10  # steps after which several processes ask each other whether one was told to stop
-
-
-class Job(NamedTuple):
-    """What a run trains on: options, dataset, head, the frozen backbone (photos -> taps), perceptual weights."""
-
-    config: Config
-    index: FrameSource
-    head: Head
-    taps: Callable[[Float[Array, "b h w 3"]], Taps]
-    perceptual: PerceptualParams
-
-
-class Listener(NamedTuple):
-    """Who is told how a run goes: first step, number of steps done, row of metrics, a sentence for people."""
-
-    on_start: Callable[[int], None]
-    on_step: Callable[[int], None]
-    on_log: Callable[[Row], None]
-    on_note: Callable[[str], None]
-
-
-SILENT = Listener(*[lambda _: None] * 4)
 
 
 class Outcome(NamedTuple):
@@ -77,8 +52,10 @@ class Outcome(NamedTuple):
 def train(job: Job, listener: Listener = SILENT) -> Outcome:
     """Trains until the last step, or until SIGTERM or SIGINT; then saves. The same job again continues from there.
 
-    Writes below ``config.train.output``: config.json, metrics.jsonl, metrics.csv, checkpoints/, pictures/ and
-    weights.safetensors. Of several processes the first writes; they need that folder in common.
+    Writes below ``config.train.output``: config.json, environment.json, metrics.jsonl, metrics.csv, checkpoints/,
+    pictures/ and weights.safetensors; with held-out clips validation.jsonl, validation.csv and
+    weights_best.safetensors; tensorboard/ where tensorboardX is installed; profile/ where it is asked for. Of several
+    processes the first writes; they need that folder in common.
 
     Raises:
         ValueError: the dataset, the head, the options, the devices and the checkpoint do not fit together.
@@ -87,43 +64,41 @@ def train(job: Job, listener: Listener = SILENT) -> Outcome:
     """
     check_job(job)
     options, folder = job.config.train, Path(job.config.train.output)
-    graphdef, params, constants = split_model(build_model(job.config.model, job.head.model, options.seed))
+    model = build_model(job.config.model, job.head.model, options.seed, compute_dtype(job.config.precision))
+    graphdef, params, constants = split_model(model)
     driver, cache = make_driver(options), TokenCache(job.taps, options.token_cache_mb)
     frozen = driver.replicate(Frozen(constants, job.perceptual))
-    steps = compiled_steps(graphdef, job.config, driver)
-    first_process = jax.process_index() == 0
-    with Checkpoints(folder / "checkpoints") as checkpoints, stop_signals() as stop:
+    with Checkpoints(folder / "checkpoints") as checkpoints, stop_signals() as stop, contextlib.ExitStack() as block:
         state = starting_state(job, params, checkpoints, listener)
-        first, meter = int(state.step), Meter()
+        first, meter = int(state.step), Meter(driver.collect)
         check_same_state(first, int(state.skipped))
         state = driver.replicate(state)
         del params
-        if first_process:
+        watch = None
+        if jax.process_index() == 0:
             write_config(folder, job.config)
-            log = MetricLog(folder, first)
+            watch = block.enter_context(Watch(job, graphdef, constants, first))
+        run = Run(job, listener, driver, checkpoints, watch, meter)
         listener.on_start(first)
-        with contextlib.closing(loaded_batches(job, first, cache)) as batches:
-            for done in range(first + 1, options.num_steps + 1):
-                with meter.waiting():
-                    batch = next(batches)
-                lod = level_at(options.curriculum, options.num_steps, options.seed, done - 1)
-                state, metrics = steps[lod](state, driver.place(batch), frozen)
-                meter.add({"lod": lod, **driver.collect(metrics)})
-                listener.on_step(done)
-                if done % options.log_every == 0:
-                    row = {"step": done, "skipped": int(driver.collect(state.skipped)), **meter.means()}
-                    if first_process:
-                        log.write(row)
-                    listener.on_log(row)
-                    if meter.skipped_in_row >= options.max_skipped:
-                        break
-                if done % options.checkpoint_every == 0:
-                    keep(job, driver.collect(state), checkpoints)
-                if done % options.picture_every == 0 and first_process:
-                    save_preview(job, graphdef, driver.collect(state), constants, cache)
-                if (jax.process_count() == 1 or done % STOP_EVERY == 0) and any_process(stop.is_set()):
-                    listener.on_note(f"stopped by a signal after step {done}; the same command continues")
-                    break
+        batches = block.enter_context(contextlib.closing(loaded_batches(job, first, cache)))
+        steps: dict[int, TrainStep] = {}
+        for done in range(first + 1, options.num_steps + 1):
+            with meter.waiting():
+                batch = driver.place(next(batches))
+            if not steps:
+                steps = compiled_steps(job.config, graphdef, driver, first, (state, batch, frozen), listener)
+                meter.restart()
+            lod = level_at(options.curriculum, options.num_steps, options.seed, done - 1)
+            with watch.tracing(done, first + 1) if watch else contextlib.nullcontext():
+                state, metrics = steps[lod](state, batch, frozen)
+            meter.add(lod, metrics)
+            listener.on_step(done)
+            record(run, done, state)
+            if meter.skipped_in_row >= options.max_skipped:
+                break
+            if (jax.process_count() == 1 or done % STOP_EVERY == 0) and any_process(stop.is_set()):
+                listener.on_note(f"stopped by a signal after step {done}; the same command continues")
+                break
         state = driver.collect(state)
         weights = keep(job, state, checkpoints)
     if meter.skipped_in_row >= options.max_skipped:
@@ -135,45 +110,31 @@ def train(job: Job, listener: Listener = SILENT) -> Outcome:
     return Outcome(state, int(state.step) >= options.num_steps, weights)
 
 
-def check_job(job: Job) -> None:
-    """Raises ValueError where options, dataset and head do not fit together."""
-    options = job.config.train
-    check_pairs(job.index, job.config.model.image_size, options.window)
-    check_window(job.config)
-    check_curriculum(options.curriculum, job.config.model.num_levels)
-    num_devices(options)
-    if job.index.head_sha256 != job.head.sha256:
-        raise ValueError(
-            f"the clips of {job.index.root} hold parameters of head {job.index.head_name} "
-            f"({job.index.head_sha256[:12]}), expected {job.head.name} ({job.head.sha256[:12]}): give the clips' own "
-            "--head"
-        )
+class Run(NamedTuple):
+    """What the records of a run are made with and for; watch: only on the first process."""
+
+    job: Job
+    listener: Listener
+    driver: Driver
+    checkpoints: Checkpoints
+    watch: Watch | None
+    meter: Meter
 
 
-def check_window(config: Config) -> None:
-    """Raises ValueError where the refiner or the perceptual term cannot work on the target's window."""
-    window, refiner, crop = config.train.window, config.model.refiner, config.train.losses.perceptual_size
-    if config.model.parts.refiner and refiner is None and window != config.model.image_size:
-        raise ValueError(
-            f"the paper's refiner works on whole pictures of {config.model.image_size} pixels, got a target window of "
-            f"{window}; set --train.window {config.model.image_size}"
-        )
-    step = 2 ** (len(refiner.widths) - 1) if refiner else 1
-    if window % step:
-        raise ValueError(
-            f"the refiner halves the target window {len(refiner.widths) - 1} times, so that it must be a multiple of "
-            f"{step} pixels, got {window}; set --train.window {window - window % step or step}"
-        )
-    if window < crop:
-        raise ValueError(
-            f"the target window must hold the perceptual term's crop of {crop} pixels, got {window}; set "
-            f"--train.window or --train.losses.perceptual-size"
-        )
-
-
-def origin(job: Job) -> Origin:
-    """What the job's checkpoints are made with."""
-    return Origin(job.config, job.index.sha256, job.head.sha256)
+def record(run: Run, done: int, state: TrainState) -> None:
+    """Logs, saves, draws and validates the state after ``done`` steps, where it is time to."""
+    options, collect = run.job.config.train, run.driver.collect
+    if done % options.log_every == 0:
+        row = {"step": done, "skipped": int(collect(state.skipped)), **run.meter.means(options.batch_size)}
+        if run.watch:
+            run.watch.log(row)
+        run.listener.on_log(row)
+    if done % options.checkpoint_every == 0:
+        keep(run.job, collect(state), run.checkpoints)
+    if run.watch and done % options.picture_every == 0:
+        run.watch.save_preview(collect(state))
+    if run.watch and run.job.validation is not None and done % options.validate_every == 0:
+        look_for_best(run.job, collect(state), run.watch, run.listener)
 
 
 def starting_state(job: Job, params: dict, checkpoints: Checkpoints, listener: Listener) -> TrainState:
@@ -208,13 +169,22 @@ def initial_weights(job: Job, like: dict) -> dict:
     return load_weights(path, like)
 
 
-def compiled_steps(graphdef: nnx.GraphDef, config: Config, driver: Driver) -> list[TrainStep]:
-    """One program per level of detail, compiled when first used. Each donates the state that it is given."""
+def compiled_steps(
+    config: Config, graphdef: nnx.GraphDef, driver: Driver, first: int, arguments: tuple, listener: Listener = SILENT
+) -> dict[int, TrainStep]:
+    """The program of every level of detail that a run trains from step ``first`` on, compiled ahead.
+
+    arguments: (state, batch, frozen) as the driver places them. A step donates, or may donate, its state.
+    """
+    levels, start = levels_ahead(config.train.curriculum, config.train.num_steps, first), time.perf_counter()
 
     def compiled(lod: int) -> TrainStep:
-        return driver.compile(lambda axis_name: make_train_step(graphdef, config, lod, axis_name=axis_name))
+        return driver.compile(lambda axis_name: make_train_step(graphdef, config, lod, axis_name=axis_name), arguments)
 
-    return [compiled(lod) for lod in range(config.model.num_levels + 1)]
+    steps = {lod: compiled(lod) for lod in levels}
+    names = ", ".join(str(lod) for lod in levels)
+    listener.on_note(f"compiled the steps of level {names} in {time.perf_counter() - start:.1f} s")
+    return steps
 
 
 def loaded_batches(job: Job, first: int, cache: TokenCache) -> Generator[PairBatch]:
@@ -235,25 +205,24 @@ def keep(job: Job, state: TrainState, checkpoints: Checkpoints) -> Path:
     """
     checkpoints.save(state, origin(job))
     path = Path(job.config.train.output) / WEIGHTS_NAME
-    if jax.process_index() > 0:
-        return path
-    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state.average))
-    meta = WeightsMeta(job.config.name, job.config.model, job.head.name, job.head.sha256, int(state.step))
-    save_weights(path, state.average, meta, dtype=np.float32 if size <= MAX_FLOAT32_BYTES else np.float16)
+    if jax.process_index() == 0:
+        save_average(path, job, state)
     return path
 
 
-def save_preview(job: Job, graphdef: nnx.GraphDef, state: TrainState, constants: nnx.State, cache: TokenCache) -> None:
-    """Writes the same few pairs, whole pictures at the finest level, by the running mean of the weights."""
-    size, lod = job.config.model.image_size, job.config.model.num_levels
-    rows = []
-    for sample in range(NUM_PREVIEWS):
-        batch = load_batch(job.index, job.config.train.seed, sample, 1, size, cache)
-        rows.append(grid_row(batch, _predict(graphdef, state.average, constants, batch, lod)))
-    save_grid(Path(job.config.train.output) / "pictures" / f"step_{int(state.step):07d}.png", rows)
+def look_for_best(job: Job, state: TrainState, watch: Watch, listener: Listener) -> None:
+    """Measures the running mean of the weights on held-out clips, and keeps it where it is the best so far."""
+    quality, is_best = watch.validate(state)
+    if is_best:
+        save_average(Path(job.config.train.output) / BEST_WEIGHTS_NAME, job, state)
+    listener.on_note(f"step {int(state.step)}: {quality:.2f} dB on held-out clips{', the best so far' * is_best}")
 
 
-_predict = jax.jit(predict, static_argnums=(0, 4))
+def save_average(path: Path, job: Job, state: TrainState) -> None:
+    """Writes the running mean of the weights."""
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state.average))
+    meta = WeightsMeta(job.config.name, job.config.model, job.head.name, job.head.sha256, int(state.step))
+    save_weights(path, state.average, meta, dtype=np.float32 if size <= MAX_FLOAT32_BYTES else np.float16)
 
 
 @contextlib.contextmanager

@@ -26,13 +26,14 @@ class Driver(NamedTuple):
     """How train steps run on some devices.
 
     replicate: state or constants (any arrays) to what compiled steps take. place: this process's share of a batch
-    (numpy), likewise. compile: a step, which may donate its state. collect: one copy of a state or of metrics that
+    (numpy), likewise. compile: a step for (state, batch, frozen) like the given ones, ahead of its first call; it may
+    donate its state. collect: one copy of a state or of metrics that
     a step gave back, once they are computed; numpy where there are several devices.
     """
 
     replicate: Callable[[Tree], Tree]
     place: Callable[[Tree], Tree]
-    compile: Callable[[MakeStep], Callable]
+    compile: Callable[[MakeStep, tuple], Callable]
     collect: Callable[[Tree], Tree]
 
 
@@ -105,7 +106,7 @@ def _single() -> Driver:
     return Driver(
         replicate=lambda tree: jax.tree.map(jnp.array, tree),
         place=lambda batch: batch,
-        compile=lambda make_step: jax.jit(make_step(None), donate_argnums=0),
+        compile=lambda make_step, like: jax.jit(make_step(None), donate_argnums=0).lower(*like).compile(),
         collect=jax.block_until_ready,
     )
 
@@ -113,11 +114,17 @@ def _single() -> Driver:
 def _pmap(devices: list[jax.Device] | None) -> Driver:
     """devices: None for all of all processes."""
     count = jax.local_device_count() if devices is None else len(devices)
+
+    def compile_step(make_step: MakeStep, like: tuple) -> Callable:
+        step = jax.pmap(make_step(AXIS), AXIS, devices=devices)
+        # Of several processes, what pmap compiles ahead expects the devices of all and is given those of one.
+        return step.lower(*like).compile() if devices else step
+
     copy = jax.pmap(lambda _, tree: jax.tree.map(jnp.copy, tree), in_axes=(0, None), devices=devices)
     return Driver(
         replicate=lambda tree: copy(np.zeros(count), jax.tree.map(np.asarray, tree)),
         place=lambda batch: jax.tree.map(lambda leaf: leaf.reshape(count, -1, *leaf.shape[1:]), batch),
-        compile=lambda make_step: jax.pmap(make_step(AXIS), AXIS, devices=devices),
+        compile=compile_step,
         # To the host at once: the next step overwrites a state's own memory. Indexing would copy through all devices.
         collect=lambda tree: jax.tree.map(lambda leaf: np.array(leaf.addressable_shards[0].data)[0], tree),
     )
@@ -128,11 +135,12 @@ def _shard_map(devices: list[jax.Device]) -> Driver:
     # A compiled copy, because a step donates its state and device_put may hand on the caller's own array.
     copy = jax.jit(lambda tree: jax.tree.map(jnp.copy, tree), out_shardings=NamedSharding(mesh, shared))
 
-    def compile_step(make_step: MakeStep) -> Callable:
+    def compile_step(make_step: MakeStep, like: tuple) -> Callable:
         # Without its checks: with them, the gradient of a replicated state is summed over devices already, and the
         # step's mean over devices would leave it so many times too large.
         specs = dict(in_specs=(shared, split, shared), out_specs=(shared, shared), check_vma=False)
-        return jax.jit(jax.shard_map(make_step(AXIS), mesh=mesh, **specs), donate_argnums=0)
+        step = jax.jit(jax.shard_map(make_step(AXIS), mesh=mesh, **specs), donate_argnums=0)
+        return step.lower(*like).compile()
 
     def place(batch: Tree) -> Tree:
         whole = NamedSharding(mesh, split)
@@ -144,6 +152,15 @@ def _shard_map(devices: list[jax.Device]) -> Driver:
         compile=compile_step,
         collect=lambda tree: jax.tree.map(lambda leaf: np.array(leaf.addressable_shards[0].data), tree),
     )
+
+
+def make_deterministic() -> None:
+    """Programs compiled from now on give the same bits in every run; call it before anything asks JAX for devices.
+
+    A GPU's libraries and XLA add up in whatever order is fastest unless they are told otherwise. The rasterizer adds in
+    fixed point, and CPUs are deterministic, whatever is said here.
+    """
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
 
 
 def start_processes(config: DistributedConfig) -> None:

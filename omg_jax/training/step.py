@@ -14,7 +14,7 @@ from omg_jax.losses.perceptual import PerceptualParams
 from omg_jax.losses.total import total_loss
 from omg_jax.models.state import merge_model
 from omg_jax.training.state import Params, TrainState, apply_gradients, learning_rate
-from omg_jax.types import PairBatch, PairOutput
+from omg_jax.types import PairBatch
 
 Metrics = dict[str, Float[Array, ""]]
 Tree = Any  # nested arrays
@@ -38,13 +38,15 @@ def make_train_step(graphdef: nnx.GraphDef, config: Config, lod: int, *, axis_na
     is worked through in ``config.train.accumulate`` equal parts.
     """
 
+    remat = config.train.remat
+
     def train_step(state: TrainState, batch: PairBatch, frozen: Frozen) -> tuple[TrainState, Metrics]:
         # One key on all devices: the perceptual crop is the batch's, so training does not depend on how it is divided.
         key = jax.random.fold_in(jax.random.key(config.train.seed), state.step)
 
         def loss_of(params: Params, part: PairBatch) -> tuple[Float[Array, ""], Metrics]:
-            output = predict(graphdef, params, frozen.constants, part, lod)
-            return total_loss(output, part.target_image, frozen.perceptual, config.train.losses, key)
+            output = merge_model(graphdef, params, frozen.constants).forward_pair(part, lod, remat=remat)
+            return total_loss(output, part.target_image, frozen.perceptual, config.train.losses, key, remat=remat)
 
         value_and_gradient = jax.value_and_grad(loss_of, has_aux=True)
         ((loss, terms), gradients) = mean_over_parts(
@@ -74,8 +76,3 @@ def mean_over_parts(function: Callable[[PairBatch], Tree], batch: PairBatch, num
     start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     total, _ = jax.lax.scan(lambda total, part: (jax.tree.map(jnp.add, total, function(part)), None), start, parts)
     return jax.tree.map(lambda leaf: leaf / num_parts, total)
-
-
-def predict(graphdef: nnx.GraphDef, params: Params, constants: nnx.State, batch: PairBatch, lod: int) -> PairOutput:
-    """What the model with these params makes of a batch."""
-    return merge_model(graphdef, params, constants).forward_pair(batch, lod)

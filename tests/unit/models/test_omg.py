@@ -7,6 +7,7 @@ import pytest
 
 from omg_jax.avatar import most_opaque
 from omg_jax.configs import load_preset
+from omg_jax.geometry.camera import circle_camera
 from omg_jax.geometry.subdivision import subdivide
 from omg_jax.head.model import head_vertices
 from omg_jax.models.omg import build_model, mirrored_vertices, vertex_spacing
@@ -63,6 +64,29 @@ def test_a_frame_moves_only_positions(built, model, source, head):
     vertices = head_vertices(head, moved, built.vertex_offsets)
     expected = subdivide(model.subdivide.subdivision.level_tables[0], vertices)
     np.testing.assert_allclose(turned.means[:, plane:], expected, **FLOAT32_ROUNDING)
+
+
+def test_what_the_source_shows_is_white_from_its_side_and_grey_from_behind(model, source):
+    def mean_of_head(camera):
+        batch = as_pair(source, source.image)._replace(target_camera=camera)
+        seen = np.asarray(jax.jit(lambda: model.seen_by_source(batch, 1))())
+        assert seen.shape == source.matte.shape and seen.min() == 0.0 and seen.max() <= 1.0
+        return seen[seen > 0].mean()
+
+    behind = circle_camera(source.camera, np.array([np.pi]), np.zeros(1))
+    assert mean_of_head(source.camera) > 0.95 > 0.6 > mean_of_head(behind) >= 0.5
+
+
+def test_a_backward_pass_may_compute_the_refiner_again(model, source):
+    batch = as_pair(source, source.image[:, :64, :64])
+    graphdef, params, constants = split_model(model)
+
+    def program(remat):
+        return str(
+            jax.make_jaxpr(lambda p: merge_model(graphdef, p, constants).forward_pair(batch, 0, remat=remat))(params)
+        )
+
+    assert program(True).count("remat") == program(False).count("remat") + 1
 
 
 def test_driving_shape_is_ignored(built, model, source):

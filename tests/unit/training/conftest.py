@@ -17,7 +17,7 @@ from omg_jax.geometry.camera import portrait_intrinsics
 from omg_jax.head.load import load_head
 from omg_jax.models.resize import resize_image
 from omg_jax.training import loop
-from omg_jax.training.loop import SILENT, Job
+from omg_jax.training.job import SILENT, Job
 from omg_jax.types import Camera, HeadParams
 from tests.unit.losses.networks import ALEXNET_STAGES, small_network
 from tests.unit.training.painter import Painter
@@ -94,7 +94,7 @@ def painters_job(index, head, output: str, **changes) -> Job:
 @pytest.fixture
 def job(tmp_path, monkeypatch, smooth_index, head):
     """Twelve steps of the painter."""
-    monkeypatch.setattr(loop, "build_model", lambda config, head, seed: Painter(16, 6, rngs=nnx.Rngs(seed)))
+    monkeypatch.setattr(loop, "build_model", lambda config, head, seed, dtype: Painter(16, 6, rngs=nnx.Rngs(seed)))
     return painters_job(smooth_index, head, str(tmp_path / "run"))
 
 

@@ -16,13 +16,16 @@ class Painter(nnx.Module):
         self.level_colour = nnx.Param(jnp.zeros(3))
         self.base = Constant(jnp.full(3, 0.25))
 
-    def forward_pair(self, batch: PairBatch, lod: int) -> PairOutput:
+    def forward_pair(self, batch: PairBatch, lod: int, *, remat: bool = False) -> PairOutput:
         colour = self.mix(batch.source_tokens[0].mean(axis=1)) + self.base.get_value()
         if lod == 1:
             colour = colour + self.level_colour[...]
         refined = _tint(batch.target_matte, colour)
         offsets = jnp.broadcast_to(self.mix.bias[...], (colour.shape[0], 5, 3))
         return PairOutput(0.5 * refined, refined, batch.target_matte, batch.target_matte, offsets)
+
+    def seen_by_source(self, batch: PairBatch, lod: int) -> Float[Array, "b h w"]:
+        return batch.target_matte
 
 
 def _tint(matte: Float[Array, "b h w"], colour: Float[Array, "b 3"]) -> Float[Array, "b h w 3"]:

@@ -12,11 +12,16 @@ from PIL import Image
 
 from omg_jax.config import UNetConfig
 from omg_jax.models.weights import read_weights_meta
+from omg_jax.training import loop
 from omg_jax.training.checkpoint import Checkpoints
-from omg_jax.training.loop import SILENT, origin, train
+from omg_jax.training.job import SILENT, origin
+from omg_jax.training.loop import train
 from omg_jax.training.records import read_metrics
 from omg_jax.training.state import init_state
+from omg_jax.training.watch import held_out_pairs
 from tests.unit.training.conftest import stopping_at, with_options
+
+TIMES = {"seconds", "second", "memory"}  # words in the names of what differs from run to run
 
 
 def same(a, b) -> bool:
@@ -24,7 +29,7 @@ def same(a, b) -> bool:
 
 
 def without_times(rows):
-    return [{name: value for name, value in row.items() if not name.startswith("seconds")} for row in rows]
+    return [{name: value for name, value in row.items() if not TIMES & set(name.split("_"))} for row in rows]
 
 
 def test_a_run_leaves_its_records_behind(job):
@@ -32,16 +37,76 @@ def test_a_run_leaves_its_records_behind(job):
     listener = SILENT._replace(on_step=steps.append, on_note=notes.append)
     outcome = train(with_options(job, picture_every=6), listener)
     folder = Path(job.config.train.output)
-    assert outcome.finished and steps == list(range(1, 13)) and not notes
+    assert outcome.finished and steps == list(range(1, 13))
+    assert [note.split(" in ")[0] for note in notes] == ["compiled the steps of level 0, 1"]
     assert [row["step"] for row in read_metrics(folder)] == [2, 4, 6, 8, 10, 12]
     assert json.loads((folder / "config.json").read_text())["train"]["learning_rate"] == 0.05
     assert json.loads((folder / "environment.json").read_text())["packages"]["jax"] == jax.__version__
     assert [path.name for path in sorted((folder / "pictures").iterdir())] == ["step_0000006.png", "step_0000012.png"]
     with Image.open(folder / "pictures" / "step_0000012.png") as picture:
-        assert picture.size == (5 * 256, 3 * 256)
+        assert picture.size == (9 * 256, 3 * 256)
     meta = read_weights_meta(outcome.weights)
     assert (meta.preset, meta.step, meta.head_sha256) == ("tiny", 12, job.head.sha256)
     assert sorted(int(path.name) for path in (folder / "checkpoints").iterdir()) == [8, 12]
+
+
+def test_the_best_weights_on_held_out_clips_are_kept(job):
+    """The clips that it trains on serve as held-out ones: the loss falls, then a huge rate spoils everything."""
+    job = with_options(job, validate_every=3, validation_pairs=4)._replace(validation=job.index)
+    notes = []
+    train(job, SILENT._replace(on_note=notes.append))
+    folder = Path(job.config.train.output)
+    rows = read_metrics(folder, "validation")
+    assert [row["step"] for row in rows] == [3, 6, 9, 12]
+    best = max(rows, key=lambda row: row["psnr"])
+    assert read_weights_meta(folder / "weights_best.safetensors").step == best["step"]
+    assert sum("the best so far" in note for note in notes) >= 1
+    spoilt = with_options(job, num_steps=15, learning_rate=100.0)
+    train(spoilt)
+    rows = read_metrics(folder, "validation")
+    assert rows[-1]["step"] == 15 and rows[-1]["psnr"] < best["psnr"]
+    assert read_weights_meta(folder / "weights_best.safetensors").step == best["step"]
+
+
+def test_tensorboard_and_a_profile_are_written(job):
+    pytest.importorskip("tensorboardX")
+    train(with_options(job, num_steps=4, picture_every=4, profile=(2, 3)))
+    folder = Path(job.config.train.output)
+    (events,) = (folder / "tensorboard").glob("events.*")
+    assert all(name in events.read_bytes() for name in (b"loss", b"gradient_norm", b"pairs_per_second", b"pairs"))
+    assert list((folder / "profile").rglob("*.xplane.pb"))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_network_computes_in_the_precision_that_is_asked_for(job, monkeypatch, precision):
+    class Built(Exception):
+        """Ends the run."""
+
+    def build(config, head, seed, dtype):
+        raise Built(str(dtype))
+
+    monkeypatch.setattr(loop, "build_model", build)
+    with pytest.raises(Built, match=precision):
+        train(job._replace(config=dataclasses.replace(job.config, precision=precision)))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (dict(profile=(3, 2)), "profile: expected the first and the last step"),
+        (dict(log_every=0), "log_every: expected at least 1, got 0"),
+    ],
+)
+def test_bookkeeping_without_sense_is_refused(job, options, said):
+    with pytest.raises(ValueError, match=said):
+        train(with_options(job, **options))
+
+
+def test_held_out_pairs_spread_over_clips_and_frames(smooth_index):
+    index = smooth_index._replace(names=("a", "b"), num_frames=(9, 2))
+    pairs = held_out_pairs(index, 6)
+    assert [(pair.clip, pair.target) for pair in pairs] == [(0, 5), (1, 1), (0, 3), (1, 1), (0, 7), (1, 1)]
+    assert all(pair.source == 0 for pair in pairs)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

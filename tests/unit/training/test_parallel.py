@@ -20,7 +20,7 @@ from omg_jax.data.pairs import load_batch
 from omg_jax.models.state import split_model
 from omg_jax.training import state as training_state
 from omg_jax.training.loop import compiled_steps, train
-from omg_jax.training.parallel import make_driver, num_devices
+from omg_jax.training.parallel import make_deterministic, make_driver, num_devices
 from omg_jax.training.state import init_state
 from omg_jax.training.step import Frozen
 from omg_jax.training.tokens import TokenCache
@@ -42,12 +42,12 @@ def trained(job, **options):
     job = with_options(job, batch_size=8, learning_rate=1e-2, **options)
     graphdef, params, constants = split_model(Painter(16, 6, rngs=nnx.Rngs(0)))
     driver, cache = make_driver(job.config.train), TokenCache(pooled_taps, 16)
-    steps = compiled_steps(graphdef, job.config, driver)
     frozen = driver.replicate(Frozen(constants, job.perceptual))
     state = driver.replicate(init_state(params, job.config.train))
-    for step in range(STEPS):
-        batch = load_batch(job.index, 0, step, 8, 64, cache)
-        state, metrics = steps[step % 2](state, driver.place(batch), frozen)
+    batches = [driver.place(load_batch(job.index, 0, step, 8, 64, cache)) for step in range(STEPS)]
+    steps = compiled_steps(job.config, graphdef, driver, 0, (state, batches[0], frozen))
+    for step, batch in enumerate(batches):
+        state, metrics = steps[step % 2](state, batch, frozen)
     params, metrics = driver.collect((state.params, metrics))
     return params, np.stack(jax.tree.leaves(metrics))
 
@@ -94,6 +94,12 @@ def test_a_batch_that_cannot_be_shared_is_refused(job, options, message):
         train(with_options(job, **options))
 
 
+def test_determinism_is_asked_for_beside_the_flags_that_are_there(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/nowhere")
+    make_deterministic()
+    assert os.environ["XLA_FLAGS"].split() == ["--xla_dump_to=/nowhere", "--xla_gpu_deterministic_ops=true"]
+
+
 def test_a_checkpoint_goes_from_one_driver_to_another(job):
     """Half of a run on one device, the rest on four."""
     job = with_options(job, batch_size=4)
@@ -121,16 +127,17 @@ assert jax.process_count() == 2 and jax.device_count() == 4
 from pathlib import Path
 from omg_jax.data.clips import load_index
 from omg_jax.head.load import load_head
+from omg_jax.training import job as jobs
 from omg_jax.training import loop, state
 from tests.unit.losses.networks import ALEXNET_STAGES, small_network
 from tests.unit.training.conftest import painters_job, stopping_at
 from tests.unit.training.painter import Painter
 
-loop.build_model = lambda config, head, seed: Painter(16, 6, rngs=nnx.Rngs(seed))
+loop.build_model = lambda config, head, seed, dtype: Painter(16, 6, rngs=nnx.Rngs(seed))
 state._optimizer = lambda config: optax.identity()
 options = dict(batch_size=4, parallel=parallel, picture_every=6)
 job = painters_job(load_index(Path(root)), load_head("arkit"), output, **options)
-listener = loop.SILENT
+listener = jobs.SILENT
 if process == 1 and int(stopped_at):
     listener = stopping_at(int(stopped_at), signal.SIGTERM)
 outcome = loop.train(job, listener)

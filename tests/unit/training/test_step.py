@@ -12,7 +12,7 @@ from omg_jax.training.state import init_state
 from omg_jax.training.step import Frozen, make_train_step
 from omg_jax.training.tokens import TokenCache
 from tests.tolerances import FLOAT32_ROUNDING
-from tests.unit.training.conftest import pooled_taps
+from tests.unit.training.conftest import pooled_taps, with_options
 from tests.unit.training.painter import Painter
 
 
@@ -59,6 +59,15 @@ def test_a_batch_that_is_not_finite_is_skipped_and_counted(job, parts, poison):
     healed, metrics = step(after, batch, frozen)
     assert (int(healed.step), int(healed.skipped)) == (2, 1)
     assert np.isfinite(float(metrics["loss"]))
+
+
+def test_a_step_that_computes_activations_again_is_the_same_step(job, parts):
+    graphdef, state, frozen, batch = parts
+    steps = [make_train_step(graphdef, with_options(job, remat=remat).config, 0) for remat in (False, True)]
+    kept, again = (jax.make_jaxpr(step)(state, batch, frozen) for step in steps)
+    assert "remat" not in str(kept) and "remat" in str(again)
+    (after, metrics), (expected, expected_metrics) = (jax.jit(step)(state, batch, frozen) for step in reversed(steps))
+    assert_close((after.params, metrics), (expected.params, expected_metrics))
 
 
 def test_slices_on_a_mapped_axis_train_like_the_whole_batch(job, parts):
