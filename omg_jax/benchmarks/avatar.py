@@ -5,7 +5,6 @@ rasterizer's are not among them). On a CPU a stage has the process-CPU time of a
 disturb, and the wall time, which on more than one core is less; on a GPU the time of queued calls.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -27,7 +26,8 @@ from omg_jax.avatar import (
     pose_person,
     queries_program,
 )
-from omg_jax.benchmarks.clock import frame_rate, least_cpu_ms, least_queued_ms, least_wall_ms, mean_frame_rate
+from omg_jax.benchmarks.clock import frame_rate, least_wall_ms, mean_frame_rate
+from omg_jax.benchmarks.stages import random_model, stage, without
 from omg_jax.config import Config
 from omg_jax.geometry.camera import circle_camera, portrait_intrinsics
 from omg_jax.head.load import Head
@@ -36,7 +36,7 @@ from omg_jax.memory import peak_memory
 from omg_jax.models.dinov2 import CONFIGS, DinoV2
 from omg_jax.models.omg import FrameModel, Source, build_model
 from omg_jax.models.precision import compute_dtype
-from omg_jax.models.state import merge_model, split_model, split_shapes
+from omg_jax.models.state import merge_model, split_model
 from omg_jax.splat.api import rasterize
 from omg_jax.types import Camera, HeadParams
 
@@ -80,14 +80,6 @@ def stand_in_case(config: Config, head: Head, network: Network | None = None) ->
     tiled = jax.tree.map(lambda x: jnp.broadcast_to(x, (frames, *x.shape)), (params, camera))
     cameras = circle_camera(tiled[1], yaws, np.zeros(frames))
     return Case(network, jnp.full((size, size, 3), 0.5), matte, params, camera, tiled[0], cameras)
-
-
-def random_model(make: Callable[[], nnx.Module]) -> nnx.Module:
-    """A module with random weights, none of which takes a compilation."""
-    graphdef, shapes, constants = split_shapes(make)
-    rng = np.random.default_rng(0)
-    weights = jax.tree.map(lambda x: jnp.asarray(rng.normal(scale=0.05, size=x.shape), x.dtype), shapes)
-    return merge_model(graphdef, weights, constants)
 
 
 def measure_avatar(
@@ -247,29 +239,6 @@ def measure_level(
 def as_bytes(picture: Float[Array, "h w 3"]) -> UInt8[Array, "h w 3"]:
     """What ``omg animate`` fetches of a picture in [0, 1]."""
     return (picture * 255.0 + 0.5).astype(jnp.uint8)
-
-
-def stage(program: Callable, arguments: tuple, repeats: int) -> dict[str, float]:
-    """Milliseconds of a jitted program, and its floor: operations, bytes moved, bytes of memory (XLA's counts)."""
-    compiled = program.lower(*arguments).compile()
-    cost, memory = compiled.cost_analysis(), compiled.memory_analysis()
-
-    def run():
-        return compiled(*arguments)
-
-    on_cpu = {"cpu_ms": least_cpu_ms, "wall_ms": least_wall_ms}
-    clocks = on_cpu if jax.default_backend() == "cpu" else {"wall_ms": least_queued_ms}
-    times = {name: clock(run, jax.block_until_ready, repeats) for name, clock in clocks.items()}
-    return times | {
-        "gflop": 1e-9 * max(cost.get("flops", 0.0), 0.0),
-        "moved_mb": 1e-6 * max(cost.get("bytes accessed", 0.0), 0.0),
-        "memory_mb": 1e-6 * (memory.temp_size_in_bytes + memory.output_size_in_bytes),
-    }
-
-
-def without(whole: dict[str, float], *parts: dict[str, float]) -> dict[str, float]:
-    """What a program takes beyond its parts; memory, which parts share, is left out."""
-    return {name: whole[name] - sum(part[name] for part in parts) for name in whole if name != "memory_mb"}
 
 
 def frames_of(case: Case, count: int) -> list[tuple[HeadParams, Camera]]:

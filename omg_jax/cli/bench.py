@@ -9,6 +9,7 @@ from omg_jax.benchmarks.rasterizer import DEFAULT_CASES, FULL_CASES, chosen_case
 from omg_jax.benchmarks.report import bar_chart, table
 from omg_jax.benchmarks.scenes import Case
 from omg_jax.cli.bench_avatar import bench_avatar
+from omg_jax.cli.bench_training import bench_training
 from omg_jax.cli.console import console, note, print_table, report
 from omg_jax.files import replacing
 
@@ -17,7 +18,7 @@ Names = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
 
 def bench(
-    what: tyro.conf.Positional[Literal["rasterizer", "avatar"]],
+    what: tyro.conf.Positional[Literal["rasterizer", "avatar", "training"]],
     json: bool = False,
     repeats: int = 7,
     full: bool = False,
@@ -31,7 +32,8 @@ def bench(
 ) -> None:
     """Times the rasterizer, forward, backward and both: heads at three levels of detail, and other scenes.
 
-    Or an avatar: its reconstruction and its frames stage by stage, and frames per second at every level of detail.
+    Or an avatar: its reconstruction and its frames stage by stage, and frames per second at every level of detail. Or a
+    training step: whole, part by part, by every driver on several devices, and its floor on GPUs.
 
     On a CPU, process-CPU milliseconds of one call; on a GPU, wall milliseconds of a call among many queued ones. Beside
     it, in the same run, whatever is installed of gsplat and splax (on a GPU), and the specification in plain JAX.
@@ -47,11 +49,14 @@ def bench(
         channels: Features of a Gaussian.
         batch: Views drawn in one call.
         plot: Write the times as a picture, NAME.svg.
-        preset: The avatar's network.
-        weights: Its weights file; by default the one that ships with the preset, else random weights.
+        preset: The network of avatar and training.
+        weights: The avatar's weights file; by default the one that ships with the preset, else random weights.
     """
     if what == "avatar":
         bench_avatar(preset, weights, repeats, json)
+        return
+    if what == "training":
+        bench_training(preset, repeats, json)
         return
     cases = FULL_CASES if full else DEFAULT_CASES
     if scene or size or channels or batch:

@@ -11,19 +11,23 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from flax import nnx
 
 from omg_jax.data.pairs import load_batch
+from omg_jax.geometry.camera import portrait_intrinsics
 from omg_jax.models.state import split_model
+from omg_jax.splat.api import rasterize
 from omg_jax.training import state as training_state
 from omg_jax.training.loop import compiled_steps, train
 from omg_jax.training.parallel import make_deterministic, make_driver, num_devices
 from omg_jax.training.state import init_state
 from omg_jax.training.step import Frozen
 from omg_jax.training.tokens import TokenCache
+from omg_jax.types import Camera, Gaussians
 from tests.tolerances import PARALLEL_TRAINING
 from tests.unit.training.conftest import pooled_taps, stopping_at, with_options
 from tests.unit.training.painter import Painter
@@ -71,6 +75,29 @@ def test_four_devices_train_like_one(job, alone, parallel):
 def test_accumulated_parts_train_like_the_whole_batch(job, alone, parallel):
     devices = 2 if parallel == "pmap" else 0
     assert_same_training(trained(job, parallel=parallel, accumulate=2, num_devices=devices), alone)
+
+
+@pytest.mark.parametrize("parallel", ["pmap", "shard_map"])
+def test_devices_draw_their_own_pictures_alone(job, parallel):
+    """The compiler knows nothing of the rasterizer: where it may, it gathers the whole batch for it on every device."""
+    driver = make_driver(with_options(job, batch_size=4, parallel=parallel, num_devices=4).config.train)
+    camera = Camera(jnp.eye(4).at[2, 3].set(5.0), portrait_intrinsics((16, 16)))
+
+    def make_step(axis):
+        def step(opacities, means, _):
+            def brightness(opacities):
+                quats, ones = jnp.zeros((*means.shape[:2], 4)).at[..., 0].set(1.0), jnp.ones_like(means)
+                opacities = jnp.broadcast_to(opacities, means.shape[:2])
+                return rasterize(Gaussians(means, quats, 0.1 * ones, opacities, ones), camera, (16, 16)).features.mean()
+
+            return opacities - jax.lax.pmean(jax.grad(brightness)(opacities), axis), {}
+
+        return step
+
+    state, means = driver.replicate(jnp.full(8, 0.5)), driver.place(np.zeros((4, 8, 3), np.float32))
+    program = driver.compile(make_step, (state, means, driver.replicate(jnp.zeros(1)))).as_text()
+    assert "all-reduce" in program and "all-gather" not in program
+    assert "f32[1,16,16,3]" in program and "f32[4,16,16,3]" not in program
 
 
 def test_a_batch_uses_as_many_devices_as_share_it_evenly(job, monkeypatch):
