@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt8
 
 from omg_jax.avatar_file import FORMAT_VERSION, Avatar, AvatarMeta
 from omg_jax.config import Config
@@ -291,6 +291,12 @@ def check_avatar(network: Network, avatar: Avatar, lod: int) -> None:
             f"the avatar was made with weights {avatar.meta.weights_sha256[:12]}, the network has "
             f"{network.weights_sha256[:12]}: give the same --weights, or reconstruct the avatar again"
         )
+
+
+@jax.jit
+def as_bytes(picture: Float[Array, "h w 3"]) -> UInt8[Array, "h w 3"]:
+    """A float RGB picture in [0, 1] (clipped) as bytes, on its device: a quarter of the memory to fetch."""
+    return (jnp.clip(picture, 0.0, 1.0) * 255.0 + 0.5).astype(jnp.uint8)
 
 
 def count_gaussians(avatar: Avatar, lod: int) -> tuple[int, int]:

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, UInt8
 
 from omg_jax.avatar import (
     Avatar,
     Network,
+    as_bytes,
     build_program,
     count_gaussians,
     frame_program,
@@ -233,12 +233,6 @@ def measure_level(
             f"{name}, paper's protocol": mean_frame_rate(draw, posed, jax.block_until_ready, PROTOCOL_WARM_UPS),
         },
     }
-
-
-@jax.jit
-def as_bytes(picture: Float[Array, "h w 3"]) -> UInt8[Array, "h w 3"]:
-    """What ``omg animate`` fetches of a picture in [0, 1]."""
-    return (picture * 255.0 + 0.5).astype(jnp.uint8)
 
 
 def frames_of(case: Case, count: int) -> list[tuple[HeadParams, Camera]]:

@@ -21,23 +21,23 @@ def least_cpu_ms(run: Callable[[], object], wait: Callable[[object], object], re
 
     wait blocks until what run returned is there.
     """
-    wait(run())
-    least = math.inf
-    for _ in range(repeats):
-        start = time.process_time()
-        wait(run())
-        least = min(least, time.process_time() - start)
-    return 1e3 * least
+    return _least_ms(time.process_time, run, wait, repeats)
 
 
 def least_wall_ms(run: Callable[[], object], wait: Callable[[object], object], repeats: int) -> float:
     """Wall milliseconds of a call that is waited for, the least of some; the first call is not one."""
+    return _least_ms(time.perf_counter, run, wait, repeats)
+
+
+def _least_ms(
+    clock: Callable[[], float], run: Callable[[], object], wait: Callable[[object], object], repeats: int
+) -> float:
     wait(run())
     least = math.inf
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = clock()
         wait(run())
-        least = min(least, time.perf_counter() - start)
+        least = min(least, clock() - start)
     return 1e3 * least
 
 

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 import jax
 import tyro
 
-from omg_jax.avatar import count_gaussians, make_player
+from omg_jax.avatar import as_bytes, count_gaussians, make_player
 from omg_jax.avatar_file import load_avatar
 from omg_jax.cli.console import console, report, tracked
 from omg_jax.cli.inputs import check_max_frames, check_positive, demo_motion, read_driver
 from omg_jax.cli.network import load_network
 from omg_jax.cli.playback import Player, choose_level, first_frames, fit_motion, num_frames, play, views
-from omg_jax.cli.video import as_bytes, check_video_name, write_video
+from omg_jax.cli.video import check_video_name, write_video
 
 
 def animate(
