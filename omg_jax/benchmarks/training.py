@@ -176,41 +176,72 @@ def measure_parts(case: Case, lod: int, repeats: int) -> dict[str, dict[str, Any
 def parts(case: Case, lod: int) -> dict[str, tuple[Callable, object]]:
     """Each part as a function of what it is differentiated by, with that argument."""
     batch, params, losses = jax.tree.map(jnp.asarray, case.batch), case.params, case.config.train.losses
-    has = case.config.model.parts
-
-    def model(weights):
-        return merge_model(case.graphdef, weights, case.frozen.constants)
-
+    has, size = case.config.model.parts, batch.target_image.shape[1:3]
     source = Source(
         batch.source_image, batch.source_matte, batch.source_tokens, batch.source_params, batch.source_camera
     )
     direction = harmonic_embedding(camera_forward(source.camera))
-    built = jax.jit(lambda p: model(p).build(source, (lod,)))(params)
-    shape, size = source.params.shape_params, batch.target_image.shape[1:3]
-    gaussians = jax.jit(lambda p: model(p).pose(built, shape, batch.target_params, lod))(params)
-    splatted = jax.jit(lambda g: rasterize(g, batch.target_camera, size).features)(gaussians)
-    output = jax.jit(lambda p: model(p).forward_pair(batch, lod))(params)
     target, nets, key = batch.target_image, case.frozen.perceptual, jax.random.key(0)
-    table = {"build": (lambda p: model(p).build(source, (lod,)), params)}
-    if has.local_features or has.shoulder:
-        local_map = jax.jit(lambda p: model(p).pyramid(source.tokens, source.image))(params)
-        table["build: pyramid"] = (lambda p: model(p).pyramid(source.tokens, source.image), params)
-    if has.global_features:
-        queries = jax.jit(lambda p: model(p).transformer(source.tokens[-1]))(params)
-        table["build: transformer"] = (lambda p: model(p).transformer(source.tokens[-1]), params)
-        table["build: subdivision"] = (lambda x: model(x[0]).subdivide.features(x[1])[lod], (params, queries))
+
+    def model(weights):
+        return merge_model(case.graphdef, weights, case.frozen.constants)
+
+    def build(weights):
+        return model(weights).build(source, (lod,))
+
+    def pyramid(weights):
+        return model(weights).pyramid(source.tokens, source.image)
+
+    def transformer(weights):
+        return model(weights).transformer(source.tokens[-1])
+
+    def subdivide(given):
+        weights, features = given
+        return model(weights).subdivide.features(features)[lod]
+
+    def plane(given):
+        weights, local_map = given
+        mask = jnp.ones((len(target), *[model(weights).plane_size] * 2))
+        return model(weights).plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
+
+    def head(built):
+        return model(params).pose(built, source.params.shape_params, batch.target_params, lod)
+
+    def splat(gaussians):
+        return rasterize(gaussians, batch.target_camera, size).features
+
+    def refine(given):
+        weights, features = given
+        return model(weights).refine(features)
+
+    @jax.jit
+    def inputs(weights):
+        """What each part works on, from one program."""
+        given = {"output": model(weights).forward_pair(batch, lod), "built": build(weights)}
+        given["gaussians"] = head(given["built"])
+        given["splatted"] = splat(given["gaussians"])
+        if has.local_features or has.shoulder:
+            given["local map"] = pyramid(weights)
+        if has.global_features:
+            given["global"] = transformer(weights)
+        return given
+
+    given = inputs(params)
+    table = {"build": (build, params)}
+    if "local map" in given:
+        table["build: pyramid"] = (pyramid, params)
+    if "global" in given:
+        table["build: transformer"] = (transformer, params)
+        table["build: subdivision"] = (subdivide, (params, given["global"]))
     if has.shoulder:
-        mask = jnp.ones((1, *[model(params).plane_size] * 2))
-        table["build: plane"] = (
-            lambda x: model(x[0]).plane_head(x[1], direction, source.image, source.matte, mask, source.camera),
-            (params, local_map),
-        )
-    table["head"] = (lambda b: model(params).pose(b, shape, batch.target_params, lod), built)
-    table["splat"] = (lambda g: rasterize(g, batch.target_camera, size).features, gaussians)
+        table["build: plane"] = (plane, (params, given["local map"]))
+    table |= {"head": (head, given["built"]), "splat": (splat, given["gaussians"])}
     if has.refiner:
-        table["refiner"] = (lambda x: model(x[0]).refine(x[1]), (params, splatted))
-    table["losses"] = (lambda o: total_loss(o, target, nets, losses, key)[0], output)
-    table["losses: perceptual"] = (lambda o: perceptual_terms(o, target, nets, losses, key), output)
+        table["refiner"] = (refine, (params, given["splatted"]))
+    table["losses"] = (lambda output: total_loss(output, target, nets, losses, key)[0], given["output"])
+    table["losses: perceptual"] = (
+        lambda output: perceptual_terms(output, target, nets, losses, key), given["output"]
+    )  # fmt: skip
     return table
 
 

@@ -2,8 +2,10 @@
 
 import dataclasses
 
+import jax
 import pytest
 
+from omg_jax.benchmarks import training
 from omg_jax.benchmarks.training import (
     all_reduce_ms,
     floors,
@@ -12,7 +14,6 @@ from omg_jax.benchmarks.training import (
     measure_parts,
     measure_step,
     stand_in_case,
-    step_memory,
 )
 from omg_jax.config import PartsConfig
 from omg_jax.configs import load_preset
@@ -26,20 +27,25 @@ def head():
 
 @pytest.fixture(scope="module")
 def case(head):
-    """Without a refiner and a plane, which take long to compile."""
+    """Without a plane, which takes long to compile."""
     tiny = load_preset("tiny")
     model = dataclasses.replace(tiny.model, num_levels=0, parts=PartsConfig(shoulder=False))
     train = dataclasses.replace(tiny.train, batch_size=1)
     return stand_in_case(dataclasses.replace(tiny, model=model, train=train), head)
 
 
-def test_parts_are_work_of_the_whole_step(case):
+def counted(program, arguments, repeats):
+    """Of a program that is only traced, not compiled and run: the operations."""
+    return {"gflop": 1e-9 * program.lower(*arguments).cost_analysis().get("flops", 0.0)}
+
+
+def test_parts_are_work_of_the_whole_step(case, monkeypatch):
+    monkeypatch.setattr(training, "stage", counted)
     step, parts = measure_step(case, 0, repeats=1), measure_parts(case, 0, repeats=1)
     assert {"backbone", "build", "head", "splat", "refiner", "losses", "optimizer"} <= set(parts)
     for name in ("build", "refiner", "losses"):
         passes = parts[name]
-        assert 0 < passes["forward"]["gflop"] < passes["gradient"]["gflop"] < 1.5 * step["gflop"], name
-    assert 0 < step_memory(case, 0)
+        assert 0 < passes["forward"]["gflop"] < passes["gradient"]["gflop"] < step["gflop"], name
 
 
 def test_floors_are_the_slower_of_operations_and_bytes():
@@ -56,7 +62,15 @@ def test_loading_and_averaging_take_time(case, head):
     assert all_reduce_ms(case.params, 2, repeats=1) > 0
 
 
-def test_every_driver_is_measured_on_every_number_of_devices(case):
+def test_every_driver_is_measured_on_every_number_of_devices(case, monkeypatch):
+    def make_step(graphdef, config, lod, axis_name):
+        def step(state, batch, frozen):
+            loss = batch.target_image.mean()
+            return state, {"loss": jax.lax.pmean(loss, axis_name) if axis_name else loss}
+
+        return step
+
+    monkeypatch.setattr(training, "make_train_step", make_step)
     rows = measure_drivers(case, repeats=1, counts=(1, 2))
     assert [(row["driver"], row["devices"], row["batch_size"]) for row in rows] == [
         ("single", 1, 1),
