@@ -84,7 +84,7 @@ def rate(run: Callable[[], None], pairs: int, repeats: int, clock: Callable[[], 
     return pairs / min(spent)
 
 
-def no_tokens(clip: int, frame: int, image: np.ndarray) -> tuple[np.ndarray, ...]:
+def no_tokens(clip: int, frame: int, look: int, image: np.ndarray) -> tuple[np.ndarray, ...]:
     """The frozen backbone's work is not measured here."""
     return ()
 
