@@ -3,7 +3,6 @@
 import hashlib
 import json
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from queue import Empty
@@ -13,6 +12,7 @@ from omg_jax.cli.console import note, progress_bar, telling
 from omg_jax.cli.video import check_video_name, write_video
 from omg_jax.files import replacing
 from omg_jax.head.load import Head, load_head
+from omg_jax.processes import worker_pool
 from omg_jax.tracking.motion import save_motion
 from omg_jax.tracking.people import Told, everyone, largest, most_central
 from omg_jax.tracking.quality import quality_facts
@@ -51,7 +51,7 @@ def track_folder(
         workers = min(jobs, len(clips))
         bars = {path.name: telling(progress, path.name) for path in sources}
         total = telling(progress)
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with worker_pool(workers) as pool:
             work = {pool.submit(track_into_folder, clip, overlay, messages): clip for clip in clips}
             waiting = set(work)
             while waiting:
