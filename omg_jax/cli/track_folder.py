@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import multiprocessing
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from queue import Empty
@@ -12,7 +11,7 @@ from omg_jax.cli.console import note, progress_bar, telling
 from omg_jax.cli.video import check_video_name, write_video
 from omg_jax.files import replacing
 from omg_jax.head.load import Head, load_head
-from omg_jax.processes import worker_pool
+from omg_jax.processes import shared_manager, worker_pool
 from omg_jax.tracking.motion import save_motion
 from omg_jax.tracking.people import Told, everyone, largest, most_central
 from omg_jax.tracking.quality import quality_facts
@@ -45,8 +44,7 @@ def track_folder(
     sources = videos_of(source)
     clips = [Clip(path, output, head, people, max_frames) for path in sources]
     done, failed = {}, {}
-    context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager, progress_bar() as progress:
+    with shared_manager() as manager, progress_bar() as progress:
         messages = manager.Queue()
         workers = min(jobs, len(clips))
         bars = {path.name: telling(progress, path.name) for path in sources}

@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 from omg_jax.data.clips import UNFINISHED_PREFIX, Clip, Origin, load_clip, read_encoded_clip, write_index
 from omg_jax.data.sampling import HDTF_TEST, keep_frames, spread_frames, vfhq_train_frames
 from omg_jax.data.staging import find_videos, stage_clips
+from tests.running import TELLS_PROCESSES, is_running, wait_for
 from tests.unit.data.marked_clips import marked_clip, same
 
 
@@ -89,14 +89,7 @@ def test_what_is_done_is_not_done_again_and_what_failed_is(videos, tmp_path):
     assert [path.name for path in root.glob(".*")] == [".notes-of-mine"]
 
 
-def is_running(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks the system for its processes")
+@pytest.mark.skipif(not TELLS_PROCESSES, reason="asks the system for its processes")
 def test_what_was_killed_leaves_no_process_and_is_done_by_the_next_call(videos, tmp_path):
     root, folder = tmp_path / "clips", tmp_path / "videos"
     killed = multiprocessing.get_context("spawn").Process(target=stage_clips, args=(videos, root, slow_tracker, 2))
@@ -114,13 +107,6 @@ def test_what_was_killed_leaves_no_process_and_is_done_by_the_next_call(videos, 
     for name in GOOD:
         assert same(load_clip(root / name), load_clip(tmp_path / "whole" / name))
     assert [path.name for path in root.iterdir() if path.name.startswith(".")] == []
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_videos_are_found_by_path(tmp_path):
