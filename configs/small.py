@@ -1,6 +1,7 @@
 """A model that a laptop CPU trains in hours and plays in real time: DINOv2-S, and narrower everything."""
 
 from omg_jax.config import (
+    AugmentConfig,
     Config,
     CurriculumConfig,
     GaussianConfig,
@@ -36,6 +37,7 @@ CONFIG = Config(
         learning_rate=3e-4,
         warmup_steps=200,
         adam_b1=0.9,
+        augment=AugmentConfig(share=0.5),
         curriculum=CurriculumConfig(level_0_until=0.05, level_1_until=0.2, random_shares=(0.2, 0.4, 0.4)),
         losses=LossConfig(perceptual=0.5, perceptual_max_tap=4, perceptual_size=128),
     ),

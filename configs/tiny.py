@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from omg_jax.config import GaussianConfig, LossConfig, PlaneConfig, TransformerConfig, UNetConfig
+from omg_jax.config import AugmentConfig, GaussianConfig, LossConfig, PlaneConfig, TransformerConfig, UNetConfig
 from omg_jax.configs import small
 
 CONFIG = dataclasses.replace(
@@ -26,6 +26,7 @@ CONFIG = dataclasses.replace(
         window=64,
         checkpoint_every=10,
         picture_every=20,
+        augment=AugmentConfig(),
         losses=LossConfig(perceptual_net="lpips-alexnet", perceptual_max_tap=2, perceptual_size=48),
     ),
 )

@@ -8,6 +8,7 @@ clock with two threads are told too. A pair is two frames of 512 x 512 pixels wi
 - raw: the records read, pictures left as they are
 - decoded: pictures and mattes as pixels
 - batch: what a training step is given (batch of 8, float32, mattes applied, target window of 256), without tokens
+- augmented: the same where every pair is augmented as the small preset has it
 """
 
 import tempfile
@@ -23,6 +24,8 @@ from record import write_result
 from rich.console import Console
 from scipy.ndimage import zoom
 
+from omg_jax.config import AugmentConfig
+from omg_jax.data.augment import Augmentation, make_augmentation
 from omg_jax.data.builders import build_dataset
 from omg_jax.data.clips import Clip, save_clip, write_index
 from omg_jax.data.frame_source import FrameSource, open_frames
@@ -30,7 +33,7 @@ from omg_jax.data.pairs import load_batch, pair_at, prefetched
 from omg_jax.geometry.camera import portrait_intrinsics
 from omg_jax.head.load import load_head
 from omg_jax.head.model import zero_params
-from omg_jax.types import Camera, HeadParams
+from omg_jax.types import Camera, HeadParams, PairBatch
 
 SIZE, WINDOW, BATCH = 512, 256, 8
 
@@ -84,7 +87,7 @@ def rate(run: Callable[[], None], pairs: int, repeats: int, clock: Callable[[], 
     return pairs / min(spent)
 
 
-def no_tokens(clip: int, frame: int, image: np.ndarray) -> tuple[np.ndarray, ...]:
+def no_tokens(clip: int, frame: int, look: int, image: np.ndarray) -> tuple[np.ndarray, ...]:
     """The frozen backbone's work is not measured here."""
     return ()
 
@@ -98,15 +101,23 @@ def measure(source: FrameSource, options: Options) -> dict[str, float]:
         for pair in pairs:
             source.frames(pair.clip, (pair.source, pair.target))
 
-    def batches(threads: int) -> None:
-        for _ in prefetched(lambda s: load_batch(source, 0, s, BATCH, WINDOW, no_tokens), 0, steps, threads):
+    def batches(threads: int, changes: Augmentation | None = None) -> None:
+        def load(step: int) -> PairBatch:
+            return load_batch(source, 0, step, BATCH, WINDOW, no_tokens, augmentation=changes)
+
+        for _ in prefetched(load, 0, steps, threads):
             pass
 
+    augmentation = make_augmentation(AugmentConfig(share=1.0), load_head("arkit"))
     per_core = dict(repeats=options.repeats, clock=time.process_time)
     found = {
         "decoded_per_core": rate(decoded, len(pairs), **per_core),
         "batch_per_core": rate(lambda: batches(0), steps * BATCH, **per_core),
+        "augmented_per_core": rate(lambda: batches(0, augmentation), steps * BATCH, **per_core),
         "batch_two_threads": rate(lambda: batches(2), steps * BATCH, options.repeats, time.perf_counter),
+        "augmented_two_threads": rate(
+            lambda: batches(2, augmentation), steps * BATCH, options.repeats, time.perf_counter
+        ),
     }
     if hasattr(source, "record"):
 

@@ -8,10 +8,8 @@ About 3 frames a second on one core at 512 pixels.
 """
 
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from omg_jax.data.clips import save_clip, write_index
 from omg_jax.data.makehuman import Makehuman
 from omg_jax.data.portraits.clip import PortraitAssets, load_portrait_assets, render_clip
 from omg_jax.head.load import load_head
+from omg_jax.processes import worker_pool
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,7 @@ def _render(options: Options, index: int) -> int:
 def main(options: Options) -> None:
     console, head = Console(), load_head("arkit")
     start, drawn = time.perf_counter(), 0
-    # spawn: a forked copy of a process with XLA's threads may hang.
-    with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
+    with worker_pool(options.workers) as pool:
         jobs = [pool.submit(_render, options, index) for index in range(options.clips)]
         for done, job in enumerate(jobs, start=1):
             drawn += job.result()

@@ -133,6 +133,30 @@ class CurriculumConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class AugmentConfig:
+    """How training pairs are varied (see omg_jax.data.augment). The paper names no augmentation: none by default.
+
+    A share is one of the changed pairs, other numbers are the ends of ranges; 0 (for zoom: 1) leaves the thing out.
+    """
+
+    share: float = 0.0  # of all pairs that are changed at all
+    variants: int = 4  # changed looks of each source frame; the backbone's tokens are computed for each
+    mirror: float = 0.5  # share; only where the head model is symmetric: FLAME's is not
+    exposure: float = 0.15  # gain of all channels, in natural logarithms either way
+    white_balance: float = 0.06  # further gain of each channel, likewise
+    gamma: float = 0.15  # exponent of the colours, likewise
+    saturation: float = 0.25  # likewise
+    source_roll: float = 10.0  # degrees either way, in the picture's plane
+    source_zoom: float = 1.15
+    target_roll: float = 5.0
+    target_zoom: float = 1.05
+    rim: float = 0.4  # share of sources whose matte is wrong at the edge, and shows some background there
+    occluder: float = 0.2  # share of sources with something in front of the person
+    noise: float = 0.02  # standard deviation of the source's noise, of values in [0, 1]
+    jpeg: float = 0.3  # share of sources that were a JPEG file of low quality
+
+
+@dataclasses.dataclass(frozen=True)
 class DistributedConfig:
     """How a process finds the others of a run on many machines."""
 
@@ -176,6 +200,7 @@ class TrainConfig:
     validation: str = ""  # held-out clips; the weights that do best on them are kept beside the last ones
     validate_every: int = 1000  # steps
     validation_pairs: int = 24
+    augment: AugmentConfig = AugmentConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
     losses: LossConfig = LossConfig()
 

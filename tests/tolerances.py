@@ -80,3 +80,10 @@ PLANE_POINTS = dict(rtol=0, atol=1e-5)  # world units: rounding of float32 posit
 INSIDE_MATTE = 0.98  # what the soft matte may lack inside a face
 HEAD_SYMMETRY = dict(rtol=0, atol=1e-2)  # world units, 2 mm: the built-in head's teeth are not quite symmetric
 MIRRORED_BACK = 0.99  # share of vertices that are their mirror image's mirror image
+
+# Augmentation.
+DOT_CENTRES = dict(rtol=0, atol=0.1)  # pixels: the centroid of a painted dot, in eight bits, interpolated
+JPEG_DOT_CENTRES = dict(rtol=0, atol=0.25)  # pixels: the same after JPEG of quality 95, which loses faint borders
+# Pixels: a fully drawn mouthFunnel differs from its own mirror image by 2.2 mm, seen at 290 pixels per world unit.
+MIRRORED_MOUTH = dict(rtol=0, atol=4.0)
+MIRRORED_SKIN = dict(rtol=0, atol=0.2)  # pixels, median: shape and expression bases are stored in float16

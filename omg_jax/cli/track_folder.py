@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from queue import Empty
@@ -13,6 +11,7 @@ from omg_jax.cli.console import note, progress_bar, telling
 from omg_jax.cli.video import check_video_name, write_video
 from omg_jax.files import replacing
 from omg_jax.head.load import Head, load_head
+from omg_jax.processes import shared_manager, worker_pool
 from omg_jax.tracking.motion import save_motion
 from omg_jax.tracking.people import Told, everyone, largest, most_central
 from omg_jax.tracking.quality import quality_facts
@@ -45,13 +44,12 @@ def track_folder(
     sources = videos_of(source)
     clips = [Clip(path, output, head, people, max_frames) for path in sources]
     done, failed = {}, {}
-    context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager, progress_bar() as progress:
+    with shared_manager() as manager, progress_bar() as progress:
         messages = manager.Queue()
         workers = min(jobs, len(clips))
         bars = {path.name: telling(progress, path.name) for path in sources}
         total = telling(progress)
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with worker_pool(workers) as pool:
             work = {pool.submit(track_into_folder, clip, overlay, messages): clip for clip in clips}
             waiting = set(work)
             while waiting:

@@ -17,6 +17,7 @@ import tensorflow_datasets as tfds
 from omg_jax.data.clips import INDEX_NAME, ClipIndex, EncodedClip, load_index, read_encoded_clip
 from omg_jax.data.pairs import prefetched
 from omg_jax.data.schema import ClipEntry, DatasetTable, SplitTable, load_table, table_to_metadata
+from omg_jax.data.tfds_source import TfdsSource
 from omg_jax.types import HeadParams
 
 READ_THREADS = 4
@@ -257,9 +258,11 @@ def _built(folder: Path) -> Built:
 
 
 def _is_made_of(folder: Path, indices: dict[str, ClipIndex]) -> bool:
-    """Whether a dataset was made of these clips, by this schema."""
+    """Whether a dataset was made of these clips, by this schema, and none of its files was cut short since."""
     try:
         splits = load_table(folder).splits
+        for name in splits:
+            TfdsSource(folder, name)
     except (ValueError, KeyError, TypeError):
         return False
     return {name: split.index_sha256 for name, split in splits.items()} == {

@@ -15,15 +15,18 @@ import jax
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from omg_jax.data.augment import Augmentation, Change, change_at, change_pair
 from omg_jax.data.frame_source import FrameSource
-from omg_jax.types import Camera, HeadParams, PairBatch
+from omg_jax.data.view import View, head_centre, window_of
+from omg_jax.types import PairBatch
 
 # Keep the draws for the order of frames and for single samples apart.
 _ORDER_STREAM, _SAMPLE_STREAM = 1, 2
 
 Tokens = tuple[np.ndarray, ...]
-# (clip, frame, picture [h, w, 3] in [0, 1]) -> the frozen backbone's taps, each [t, d]
-SourceTokens = Callable[[int, int, np.ndarray], Tokens]
+# (clip, frame, look, picture [h, w, 3] in [0, 1]) -> the frozen backbone's taps, each [t, d]. The first three tell one
+# picture from all others of a run: look is 0 for the frame as it is, else which of its augmented versions it is.
+SourceTokens = Callable[[int, int, int, np.ndarray], Tokens]
 T = TypeVar("T")
 
 
@@ -91,30 +94,34 @@ def window_corner(
     return int(top), int(left)
 
 
-def load_pair(clips: FrameSource, pair: Pair, window: int, source_tokens: SourceTokens) -> PairBatch:
+def load_pair(
+    clips: FrameSource, pair: Pair, window: int, source_tokens: SourceTokens, change: Change | None = None
+) -> PairBatch:
     """Reads one sample; its arrays (numpy) have no batch axis.
 
-    All in numpy: threads that load must not take turns with the training step on its device.
+    All in numpy: threads that load must not take turns with the training step on its device. change: how the sample is
+    augmented, if it is.
     """
     clip = clips.frames(pair.clip, (pair.source, pair.target))
-    params = [HeadParams(*(field[frame] for field in clip.head_params)) for frame in (0, 1)]
-    cameras = [Camera(*(field[frame] for field in clip.camera)) for frame in (0, 1)]
-    # The head's frame has its origin near the head's centre; rigid motion is in the camera.
-    centre = _pixel(cameras[1], params[1].translation)
-    top, left = window_corner(centre, pair.window_shift, clips.image_size[0], window)
-    rows, columns = slice(top, top + window), slice(left, left + window)
-    source_image, source_matte = _on_black(clip.images[0], clip.mattes[0])
-    target_image, target_matte = _on_black(clip.images[1, rows, columns], clip.mattes[1, rows, columns])
+    source, target = (jax.tree.map(lambda array, frame=frame: array[frame], View(*clip)) for frame in (0, 1))
+    if change is None:
+        top, left = window_corner(head_centre(target), pair.window_shift, clips.image_size[0], window)
+        target = window_of(target, top, left, window)
+    else:
+        source, target = change_pair(source, target, change, window, pair.window_shift)
+    source_image, source_matte = _on_black(source.image, source.matte)
+    target_image, target_matte = _on_black(target.image, target.matte)
+    look = change.look if change else 0
     return PairBatch(
         source_image=source_image,
         source_matte=source_matte,
-        source_tokens=source_tokens(pair.clip, pair.source, source_image),
-        source_params=params[0],
-        source_camera=cameras[0],
+        source_tokens=source_tokens(pair.clip, pair.source, look, source_image),
+        source_params=source.params,
+        source_camera=source.camera,
         target_image=target_image,
         target_matte=target_matte,
-        target_params=params[1],
-        target_camera=_cropped(cameras[1], top, left),
+        target_params=target.params,
+        target_camera=target.camera,
     )
 
 
@@ -126,18 +133,6 @@ def _on_black(
     return (image * (matte > 0)[..., None]) / scale, matte / scale
 
 
-def _pixel(camera: Camera, point: Float[np.ndarray, "3"]) -> Float[np.ndarray, "2"]:
-    """Where a point lies in the picture."""
-    in_picture = camera.intrinsics @ (camera.world_to_camera[:3, :3] @ point + camera.world_to_camera[:3, 3])
-    return in_picture[:2] / in_picture[2]
-
-
-def _cropped(camera: Camera, top: int, left: int) -> Camera:
-    """The camera of a window, as geometry.camera.crop_camera."""
-    shift = np.array([[0, 0, left], [0, 0, top], [0, 0, 0]], np.float32)
-    return camera._replace(intrinsics=camera.intrinsics - shift)
-
-
 def load_batch(
     clips: FrameSource,
     seed: int,
@@ -146,10 +141,15 @@ def load_batch(
     window: int,
     source_tokens: SourceTokens,
     part: slice = slice(None),
+    augmentation: Augmentation | None = None,
 ) -> PairBatch:
     """The batch of a step (numpy), or the ``part`` of it that one host takes."""
-    samples = range(step * batch_size, (step + 1) * batch_size)[part]
-    return stack_pairs([load_pair(clips, pair_at(clips, seed, s), window, source_tokens) for s in samples])
+    pairs = []
+    for sample in range(step * batch_size, (step + 1) * batch_size)[part]:
+        pair = pair_at(clips, seed, sample)
+        change = change_at(augmentation, seed, sample, pair.clip, pair.source) if augmentation else None
+        pairs.append(load_pair(clips, pair, window, source_tokens, change))
+    return stack_pairs(pairs)
 
 
 def stack_pairs(pairs: list[PairBatch]) -> PairBatch:

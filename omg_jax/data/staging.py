@@ -7,7 +7,6 @@ One program at a time may write into a folder.
 import collections
 import concurrent.futures
 import json
-import multiprocessing
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +15,7 @@ from typing import Any
 
 from omg_jax.data.clips import INDEX_NAME, UNFINISHED_PREFIX, Clip, Origin, save_clip
 from omg_jax.files import replacing
+from omg_jax.processes import worker_pool
 
 SKIPPED_NAME = "skipped.json"
 VIDEO_SUFFIXES = (".mp4", ".mov", ".webm", ".avi", ".mkv")
@@ -105,7 +105,7 @@ def _in_processes(jobs: dict[str, tuple], workers: int) -> Outcomes:
     queue = collections.deque(jobs.items())
     while queue:
         suspects: list[tuple[str, tuple]] = []
-        with _pool(workers) as pool:
+        with worker_pool(workers) as pool:
             flying: dict[concurrent.futures.Future, tuple[str, tuple]] = {}
             while (queue or flying) and not suspects:
                 while queue and len(flying) < workers:
@@ -124,13 +124,8 @@ def _in_processes(jobs: dict[str, tuple], workers: int) -> Outcomes:
 def _alone(job: tuple) -> BaseException | None:
     if job[2].exists():  # it was through when another one died
         return None
-    with _pool(1) as pool:
+    with worker_pool(1) as pool:
         error = pool.submit(_stage_one, job).exception()
     if isinstance(error, BrokenProcessPool):
         return ValueError(f"{job[1]}: the process that worked on it died; was there too little memory?")
     return error
-
-
-def _pool(workers: int) -> concurrent.futures.ProcessPoolExecutor:
-    # A forked child of a program that runs JAX may hang.
-    return concurrent.futures.ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))

@@ -1,5 +1,6 @@
 """Frames of a tensorflow-datasets dataset in ArrayRecord files, at random access. Needs the extra "data"."""
 
+import bisect
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,14 +35,19 @@ class TfdsSource:
             builder = tfds.builder_from_directory(str(self.root))
             self._records = builder.as_data_source(split, decoders={"image": skip, "matte": skip})
             count = len(self._records)
+            shard_ends = np.cumsum(builder.info.splits[split].shard_lengths)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise ValueError(
-                f"{root} cannot be opened ({error}); a file is damaged or missing: build it again"
+                f"{root} cannot be opened ({error}); a file is damaged or missing: build the dataset again"
             ) from error
         if count != self._starts[-1]:
             raise ValueError(
                 f"{root} has {count} records in split {split}, expected {self._starts[-1]}: build the dataset again"
             )
+        # A file that was cut short is noticed when anything in it is read: here, rather than hours later.
+        for last in (shard_ends - 1).tolist():
+            clip = bisect.bisect_right(self._starts, last) - 1
+            self.record(clip, last - self._starts[clip])
 
     def record(self, clip: int, frame: int) -> dict[str, Any]:
         """One frame's record, pictures not decoded; ValueError where it cannot be read."""
@@ -75,6 +81,6 @@ class TfdsSource:
 
     def _damaged(self, clip: int, frame: int, why: object) -> ValueError:
         return ValueError(
-            f"{self.root}, split {self.split}: frame {frame} of clip {self.names[clip]} cannot be read ({why}): build "
-            "the dataset again"
+            f"{self.root}, split {self.split}: frame {frame} of clip {self.names[clip]} cannot be read ({why}): "
+            "remove its folder, and build the dataset again"
         )

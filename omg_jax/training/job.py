@@ -6,6 +6,7 @@ from typing import NamedTuple
 from jaxtyping import Array, Float
 
 from omg_jax.config import Config, TrainConfig
+from omg_jax.data.augment import check_augment
 from omg_jax.data.frame_source import FrameSource
 from omg_jax.data.pairs import check_pairs
 from omg_jax.head.load import Head
@@ -49,6 +50,7 @@ def check_job(job: Job) -> None:
     check_pairs(job.index, job.config.model.image_size, options.window)
     check_window(job.config)
     check_bookkeeping(options)
+    check_augment(options.augment)
     check_curriculum(options.curriculum, job.config.model.num_levels)
     num_devices(options)
     check_head(job, job.index)

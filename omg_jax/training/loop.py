@@ -14,6 +14,7 @@ from flax import nnx
 
 from omg_jax.config import Config
 from omg_jax.config_json import model_config_to_json
+from omg_jax.data.augment import Augmentation, make_augmentation
 from omg_jax.data.pairs import load_batch, prefetched
 from omg_jax.models.omg import build_model
 from omg_jax.models.precision import compute_dtype
@@ -79,8 +80,11 @@ def train(job: Job, listener: Listener = SILENT) -> Outcome:
             write_config(folder, job.config)
             watch = block.enter_context(Watch(job, graphdef, constants, first))
         run = Run(job, listener, driver, checkpoints, watch, meter)
+        augmentation = make_augmentation(options.augment, job.head)
+        if augmentation and options.augment.mirror and augmentation.mirrored_units is None:
+            listener.on_note(f"pairs are not mirrored: the head {job.head.name} is not symmetric")
         listener.on_start(first)
-        batches = block.enter_context(contextlib.closing(loaded_batches(job, first, cache)))
+        batches = block.enter_context(contextlib.closing(loaded_batches(job, first, cache, augmentation)))
         steps: dict[int, TrainStep] = {}
         for done in range(first + 1, options.num_steps + 1):
             with meter.waiting():
@@ -187,13 +191,13 @@ def compiled_steps(
     return steps
 
 
-def loaded_batches(job: Job, first: int, cache: TokenCache) -> Generator[PairBatch]:
+def loaded_batches(job: Job, first: int, cache: TokenCache, augmentation: Augmentation | None) -> Generator[PairBatch]:
     """The batches from step ``first`` to the end of the run, read ahead by threads."""
     options = job.config.train
     part = part_of_process(options.batch_size)
 
     def load(step: int) -> PairBatch:
-        return load_batch(job.index, options.seed, step, options.batch_size, options.window, cache, part)
+        return load_batch(job.index, options.seed, step, options.batch_size, options.window, cache, part, augmentation)
 
     return prefetched(load, first, options.num_steps, options.loader_threads)
 

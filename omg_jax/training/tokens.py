@@ -37,22 +37,23 @@ class TokenCache:
     def __init__(self, taps: Callable[[Float[Array, "b h w 3"]], Taps], capacity_mb: int):
         self._taps = taps
         self._capacity = capacity_mb * 2**20
-        self._held: collections.OrderedDict[tuple[int, int], tuple[np.ndarray, ...]] = collections.OrderedDict()
+        self._held: collections.OrderedDict[tuple[int, int, int], tuple[np.ndarray, ...]] = collections.OrderedDict()
         self._held_bytes = 0
         self._lock = threading.Lock()
 
-    def __call__(self, clip: int, frame: int, image: Float[np.ndarray, "h w 3"]) -> tuple[np.ndarray, ...]:
-        """The taps of one source frame, each [t, d] float32."""
+    def __call__(self, clip: int, frame: int, look: int, image: Float[np.ndarray, "h w 3"]) -> tuple[np.ndarray, ...]:
+        """The taps of one look of a source frame, each [t, d] float32."""
+        key = (clip, frame, look)
         with self._lock:
-            tokens = self._held.get((clip, frame))
+            tokens = self._held.get(key)
             if tokens is not None:
-                self._held.move_to_end((clip, frame))
+                self._held.move_to_end(key)
         if tokens is None:
             tokens = tuple(np.asarray(tap[0], np.float16) for tap in self._taps(jnp.asarray(image)[None]))
-            self._keep((clip, frame), tokens)
+            self._keep(key, tokens)
         return tuple(tap.astype(np.float32) for tap in tokens)
 
-    def _keep(self, key: tuple[int, int], tokens: tuple[np.ndarray, ...]) -> None:
+    def _keep(self, key: tuple[int, int, int], tokens: tuple[np.ndarray, ...]) -> None:
         size = sum(tap.nbytes for tap in tokens)
         with self._lock:
             if key in self._held:

@@ -11,12 +11,13 @@ PACKAGE = Path(__file__).parents[2] / "omg_jax"
 EXPERIMENTS = sorted((PACKAGE.parent / "experiments").rglob("*.py"))
 
 # Layer -> the layers it may import besides itself. A layer is a file or a folder directly in the package.
-VOCABULARY = {"types", "config", "config_json", "files"}
+VOCABULARY = {"types", "config", "config_json", "files", "processes"}
 ALLOWED = {
     "types": set(),
     "config": set(),
     "config_json": {"config"},
     "files": set(),
+    "processes": set(),
     "native": set(),
     "memory": set(),
     "assets": set(),

@@ -35,9 +35,9 @@ def marked_clips(root: Path) -> ClipIndex:
     return write_index(root, "a head", "its hash")
 
 
-def tokens(clip: int, frame: int, image: np.ndarray) -> tuple[np.ndarray, ...]:
+def tokens(clip: int, frame: int, look: int, image: np.ndarray) -> tuple[np.ndarray, ...]:
     """Stands for the backbone: tokens that say of which frame they are."""
-    return (np.array([[clip, frame, image.mean()]], np.float32),)
+    return (np.array([[clip, frame, image.mean(), look]], np.float32),)
 
 
 def same(a, b) -> bool:

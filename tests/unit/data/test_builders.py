@@ -223,13 +223,39 @@ def test_another_schema_version_is_named(built, tmp_path):
         open_frames(tmp_path / "old")
 
 
-@pytest.mark.parametrize("keep", [0.0, 0.5, 0.99])
-def test_a_truncated_file_of_records_is_named(built, tmp_path, keep):
-    shutil.copytree(built.folder, tmp_path / "cut")
-    path = next((tmp_path / "cut").glob("*.array_record*"))
+def cut_records(folder, keep: float) -> None:
+    path = next(folder.glob("*.array_record*"))
     path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
-    with pytest.raises(ValueError, match=f"{tmp_path / 'cut'}.*build"):
-        decoded(tmp_path / "cut")
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.5, 0.99])
+def test_a_truncated_file_of_records_is_named_when_it_is_opened(built, tmp_path, keep):
+    shutil.copytree(built.folder, tmp_path / "cut")
+    cut_records(tmp_path / "cut", keep)
+    with pytest.raises(ValueError, match=f"{tmp_path / 'cut'}.*build the dataset again"):
+        open_frames(tmp_path / "cut")
+
+
+def test_a_lost_file_of_records_is_named_when_the_dataset_is_opened(built, tmp_path):
+    shutil.copytree(built.folder, tmp_path / "lost")
+    next((tmp_path / "lost").glob("*.array_record*")).unlink()
+    with pytest.raises(ValueError, match="cannot be read.*build the dataset again"):
+        open_frames(tmp_path / "lost")
+
+
+def test_building_again_mends_a_truncated_dataset(index, built, tmp_path):
+    folder = build_dataset("clips", index.root, tmp_path).folder
+    cut_records(folder, 0.5)
+    assert build_dataset("clips", index.root, tmp_path).folder == folder
+    assert same(decoded(folder), decoded(built.folder))
+
+
+def test_building_again_replaces_a_dataset_of_another_schema(index, built, tmp_path):
+    folder = build_dataset("clips", index.root, tmp_path).folder
+    metadata = json.loads((folder / "metadata.json").read_text())
+    (folder / "metadata.json").write_text(json.dumps({**metadata, "schema_version": 99}))
+    build_dataset("clips", index.root, tmp_path)
+    assert same(decoded(folder), decoded(built.folder))
 
 
 def test_without_the_extra_its_name_is_told(built, monkeypatch):

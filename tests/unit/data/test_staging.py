@@ -1,7 +1,10 @@
 """Staging of clips: resumable, in processes, and never stopped by a bad video."""
 
 import json
+import multiprocessing
 import os
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 from omg_jax.data.clips import UNFINISHED_PREFIX, Clip, Origin, load_clip, read_encoded_clip, write_index
 from omg_jax.data.sampling import HDTF_TEST, keep_frames, spread_frames, vfhq_train_frames
 from omg_jax.data.staging import find_videos, stage_clips
+from tests.running import TELLS_PROCESSES, is_running, wait_for
 from tests.unit.data.marked_clips import marked_clip, same
 
 
@@ -27,6 +31,14 @@ def cheap_tracker(path: Path) -> tuple[Clip, Origin]:
     number, fps = text.split()
     clip = marked_clip(int(number), 9)
     return keep_frames(clip, Origin(path.name, float(fps), tuple(range(9))), spread_frames(9, 3))
+
+
+def slow_tracker(path: Path) -> tuple[Clip, Origin]:
+    """Tells which process works on a file; all files but the first take for ever."""
+    (path.parent / f"{path.stem}.{os.getpid()}").touch()
+    if path.stem != "a":
+        time.sleep(600)
+    return cheap_tracker(path)
 
 
 GOOD = {"a": "1 25", "c": "2 30", "h": "3 25"}
@@ -75,6 +87,26 @@ def test_what_is_done_is_not_done_again_and_what_failed_is(videos, tmp_path):
     assert told == list(BAD) and "d" not in failed and load_clip(root / "d").images.shape[0] == 3
     assert (root / "a" / "params.npz").stat().st_mtime_ns == before
     assert [path.name for path in root.glob(".*")] == [".notes-of-mine"]
+
+
+@pytest.mark.skipif(not TELLS_PROCESSES, reason="asks the system for its processes")
+def test_what_was_killed_leaves_no_process_and_is_done_by_the_next_call(videos, tmp_path):
+    root, folder = tmp_path / "clips", tmp_path / "videos"
+    killed = multiprocessing.get_context("spawn").Process(target=stage_clips, args=(videos, root, slow_tracker, 2))
+    killed.start()
+    wait_for(lambda: (root / "a").exists() and len(list(folder.glob("[bc].[0-9]*"))) == 2)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.join()
+    workers = {int(path.suffix[1:]) for path in folder.glob("?.[0-9]*")}
+    assert len(workers) == 2
+    wait_for(lambda: not any(map(is_running, workers)))
+    assert not (root / "c").exists()
+    failed = stage_clips(videos, root, cheap_tracker, 2)
+    whole = stage_clips(videos, tmp_path / "whole", cheap_tracker)
+    assert failed.keys() == whole.keys() == BAD.keys()
+    for name in GOOD:
+        assert same(load_clip(root / name), load_clip(tmp_path / "whole" / name))
+    assert [path.name for path in root.iterdir() if path.name.startswith(".")] == []
 
 
 def test_videos_are_found_by_path(tmp_path):

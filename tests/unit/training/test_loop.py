@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from omg_jax.config import UNetConfig
+from omg_jax.config import AugmentConfig, UNetConfig
+from omg_jax.data import augment
 from omg_jax.models.weights import read_weights_meta
 from omg_jax.training import loop
 from omg_jax.training.checkpoint import Checkpoints
@@ -147,6 +148,23 @@ def test_training_does_not_depend_on_loader_threads_or_cache(job, tmp_path):
         for threads, cache in ((1, 0), (3, 64))
     ]
     assert same(runs[0].state, runs[1].state)
+
+
+def test_augmented_pairs_are_trained_on_and_a_stopped_run_continues_to_the_same_bits(job, tmp_path):
+    augmented = with_options(job, augment=AugmentConfig(share=0.7, mirror=0.0), output=str(tmp_path / "augmented"))
+    stopped = with_options(augmented, output=str(tmp_path / "stopped"), token_cache_mb=0)
+    straight = train(augmented)
+    assert not train(stopped, stopping_at(5, signal.SIGTERM)).finished
+    assert same(straight.state, train(stopped).state)
+    assert not same(straight.state, train(job).state)
+
+
+def test_a_run_tells_that_its_head_has_no_mirror_image(job, monkeypatch):
+    said = []
+    monkeypatch.setattr(augment, "mirrored_units", lambda head: None)
+    listener = SILENT._replace(on_note=said.append)
+    train(with_options(job, augment=AugmentConfig(share=0.5), num_steps=1), listener)
+    assert said[0] == "pairs are not mirrored: the head arkit is not symmetric"
 
 
 def test_a_finished_run_stays_as_it_is(job):
