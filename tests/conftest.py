@@ -8,6 +8,8 @@ import os
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
 
+from pathlib import Path  # noqa: E402
+
 import pytest  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
 
@@ -23,6 +25,14 @@ def pytest_configure(config):
     if CHECKED:  # about hints of our dependencies
         category = "beartype.roar.BeartypeDecorHintPep585DeprecationWarning"
         config.addinivalue_line("filterwarnings", f"ignore::{category}")
+
+
+@pytest.fixture(scope="session")
+def flame_like(tmp_path_factory) -> Path:
+    """The built-in head as a file of FLAME's structure, with landmark embeddings beside it; nothing in it is FLAME's."""
+    from experiments.flame_like import write_flame_like  # after the hook above: it imports the package
+
+    return write_flame_like(tmp_path_factory.mktemp("flame"))
 
 
 @pytest.fixture(scope="session")

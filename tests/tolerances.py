@@ -60,6 +60,10 @@ RENDER_IDENTITY = dict(rtol=1e-5, atol=0)
 PARALLEL_TRAINING = 1e-5  # error over size, both as L2 norms: sums over devices in another order, through twenty steps
 DRAWN_SHARES = dict(rtol=0, atol=0.02)  # five standard deviations of a share among 14,000 draws
 FIT_POSE = dict(rtol=0, atol=5e-3)  # radians, world units across; the gaze's wrong prior pulls a little
+JAW_LANDMARKS = dict(rtol=0, atol=1e-3)  # world units, 0.2 mm: skinning shares differ between a landmark's corners
+JAW_ANGLES = dict(rtol=0, atol=3e-2)  # radians; lips and chin may be moved by jaw or expression, the priors decide
+STEADY_LANDMARKS = 1.0  # pixels; median, of a mouth that opens within three frames, which steadiness flattens a little
+TRANSFERRED_MOTION = 0.4  # of a unit's motion of the landmarks, what other expressions and priors leave of it
 FIT_PARAMETERS = dict(rtol=0, atol=3e-2)  # unit weights; units that look alike share what the landmarks do not tell
 FIT_LANDMARKS = 0.2  # pixels at a focal length of 3072; median, without noise
 JACOBIANS = dict(rtol=1e-4, atol=1e-5)  # two float32 routes to one derivative of order one

@@ -14,7 +14,7 @@ from omg_jax.models.omg import build_model
 from omg_jax.models.precision import compute_dtype
 from omg_jax.models.state import merge_model, split_shapes
 from omg_jax.models.weights import fits_head, load_weights, read_weights_meta, stored_backbone, weights_sha256
-from omg_jax.tracking.landmark_head import check_trackable
+from omg_jax.tracking.reduce import check_trackable
 
 
 def load_network(preset: str, weights: Path | None, head_spec: str, *, for_photos: bool = True) -> Network:

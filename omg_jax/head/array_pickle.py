@@ -7,7 +7,7 @@ latter two by small stand-ins, and refuses every other name.
 import codecs
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import scipy.sparse
@@ -19,14 +19,33 @@ def read_array_pickle(path: Path) -> Any:
     ValueError where the file is damaged or holds anything but containers, numbers and arrays.
     """
     with path.open("rb") as file:
+        return _load(file, path.name)
+
+
+def read_array_npy(path: Path) -> Any:
+    """What a .npy file holds: an array, or the one object that was pickled into it; raises as read_array_pickle."""
+    with path.open("rb") as file:
         try:
-            return _ArrayUnpickler(file, encoding="latin1").load()
-        except _ForeignClassError as error:
-            raise ValueError(f"{path.name} is refused: {error}") from error
-        except (
-            pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError, MemoryError,
-        ) as error:  # fmt: skip
-            raise ValueError(f"{path.name} is no readable pickle of arrays ({error}); is the file complete?") from error
+            version = np.lib.format.read_magic(file)
+            read_header = {1: np.lib.format.read_array_header_1_0}.get(version[0], np.lib.format.read_array_header_2_0)
+            shape, _, kind = read_header(file)
+        except ValueError as error:
+            raise ValueError(f"{path.name} is no readable .npy file ({error}); is the file complete?") from error
+        if kind.hasobject:
+            stored = _load(file, path.name)
+            return stored.item() if isinstance(stored, np.ndarray) and shape == () else stored
+    return np.load(path, allow_pickle=False)
+
+
+def _load(file: BinaryIO, name: str) -> Any:
+    try:
+        return _ArrayUnpickler(file, encoding="latin1").load()
+    except _ForeignClassError as error:
+        raise ValueError(f"{name} is refused: {error}") from error
+    except (
+        pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError, MemoryError,
+    ) as error:  # fmt: skip
+        raise ValueError(f"{name} is no readable pickle of arrays ({error}); is the file complete?") from error
 
 
 def dense(value: Any) -> np.ndarray:

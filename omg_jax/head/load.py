@@ -8,9 +8,18 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from omg_jax.head.flame import NUM_EXPRESSION, NUM_SHAPE, load_flame
-from omg_jax.head.model import JOINT_NAMES, JOINT_PARENTS, NUM_POSE_FEATURES, HeadModel
+from omg_jax.head.flame_landmarks import IRISES, NUM_POINTS, iris_landmarks, join, read_flame_landmarks
+from omg_jax.head.model import (
+    JOINT_NAMES,
+    JOINT_PARENTS,
+    NUM_POSE_FEATURES,
+    HeadModel,
+    head_landmarks,
+    joint_positions,
+)
 
 ARKIT_ASSET = "arkit_head.npz"
 
@@ -20,9 +29,9 @@ class Head(NamedTuple):
 
     sha256 is that of the arrays that give parameters their meaning (see model_sha256): codes of one head mean nothing
     to another. regions maps a name to the ids of its vertices; both heads have skin, neck, left_eyeball and
-    right_eyeball, the ARKit head also lips, ears, teeth and tongue. landmark_sigmas [l] is how well each landmark's
-    place on the head is known (world units, root mean square); landmark_weights [l] is 1, or less for landmarks that
-    slide over the surface as the head turns.
+    right_eyeball, the ARKit head also lips, ears, teeth and tongue. landmark_ids [l] tells which of the 478 points of
+    the face mesh each landmark is; landmark_sigmas [l] is how well its place on the head is known (world units, root
+    mean square); landmark_weights [l] is 1, or less for landmarks that slide over the surface as the head turns.
     """
 
     model: HeadModel
@@ -31,6 +40,7 @@ class Head(NamedTuple):
     shape_names: tuple[str, ...]
     expression_names: tuple[str, ...]
     regions: dict[str, np.ndarray]
+    landmark_ids: np.ndarray
     landmark_sigmas: np.ndarray
     landmark_weights: np.ndarray
 
@@ -38,8 +48,10 @@ class Head(NamedTuple):
 def load_head(spec: str) -> Head:
     """Loads the head that `spec` names: "arkit", or "flame:PATH" with the path of a FLAME .pkl or .npz file.
 
+    A FLAME head has landmarks where an embedding lies beside its file (see flame_landmarks).
+
     Raises:
-        ValueError: the name is neither, or the FLAME file is refused.
+        ValueError: the name is neither, or the FLAME file or an embedding beside it is refused.
     """
     kind, _, path = spec.partition(":")
     if spec == "arkit":
@@ -83,6 +95,7 @@ def _load_arkit() -> Head:
         shape_names=tuple(str(name) for name in arrays["shape_names"]),
         expression_names=tuple(str(name) for name in arrays["expression_names"]),
         regions={key[len(prefix) :]: value.astype(np.int32) for key, value in arrays.items() if key.startswith(prefix)},
+        landmark_ids=np.arange(NUM_POINTS, dtype=np.int32),
         landmark_sigmas=arrays["landmark_sigmas"],
         landmark_weights=arrays["landmark_weights"],
     )
@@ -90,16 +103,34 @@ def _load_arkit() -> Head:
 
 def _load_flame_head(path: Path) -> Head:
     model = load_flame(path)
+    regions = _regions_by_joint(np.asarray(model.skinning_weights))
+    landmarks = read_flame_landmarks(path, len(model.faces))
+    if len(landmarks.ids):
+        eyeballs = {joint: regions[f"{joint}ball"] for joint in IRISES.values()}
+        template, faces, joints = (np.asarray(x) for x in (model.template, model.faces, joint_positions(model)))
+        landmarks = join(landmarks, iris_landmarks(template, faces, joints, eyeballs, _iris_directions(_load_arkit())))
+    model = model._replace(
+        landmark_faces=jnp.asarray(landmarks.faces, jnp.int32),
+        landmark_barycentrics=jnp.asarray(landmarks.barycentrics, jnp.float32),
+    )
     return Head(
         model=model,
         name="flame",
         sha256=model_sha256(model),
         shape_names=tuple(f"shape_{i:03d}" for i in range(NUM_SHAPE)),
         expression_names=tuple(f"expression_{i:03d}" for i in range(NUM_EXPRESSION)),
-        regions=_regions_by_joint(np.asarray(model.skinning_weights)),
-        landmark_sigmas=np.zeros(0, np.float32),
-        landmark_weights=np.zeros(0, np.float32),
+        regions=regions,
+        landmark_ids=landmarks.ids,
+        landmark_sigmas=landmarks.sigmas,
+        landmark_weights=landmarks.weights,
     )
+
+
+def _iris_directions(head: Head) -> Float[np.ndarray, "10 3"]:
+    """Where points 468 to 477 lie, seen from the joints of their eyes, on a head that looks straight ahead."""
+    irises = np.asarray(head_landmarks(head.model, head.model.template))[min(IRISES) :]
+    joints = np.asarray(joint_positions(head.model))[[JOINT_NAMES.index(joint) for joint in IRISES.values()]]
+    return irises - np.repeat(joints, 5, axis=0)
 
 
 def _regions_by_joint(weights: np.ndarray) -> dict[str, np.ndarray]:

@@ -63,7 +63,7 @@ def fit_frame(
 
 def initial_fit(head: LandmarkHead, seen: Observation, *, focal: Float[Array, ""]) -> FrameFit:
     """Start of one frame: the similarity that takes the mean head's landmarks to the seen ones (Umeyama 1991)."""
-    model = head.base[:-2] @ FACING.T
+    model = head.base[: len(seen.points)] @ FACING.T
     model_mean, seen_mean = model.mean(axis=0), seen.points.mean(axis=0)
     model_centred, seen_centred = model - model_mean, seen.points - seen_mean
     left, stretch, right = jnp.linalg.svd(seen_centred.T @ model_centred)
@@ -72,7 +72,7 @@ def initial_fit(head: LandmarkHead, seen: Observation, *, focal: Float[Array, ""
     pixels_per_unit = jnp.sum(stretch * proper) / jnp.sum(jnp.square(model_centred))
     depth = focal / pixels_per_unit
     centre = jnp.array([seen_mean[0] / pixels_per_unit, seen_mean[1] / pixels_per_unit, depth])
-    return FrameFit(rotation, centre - rotation @ model_mean, seen.expression, seen.gaze)
+    return FrameFit(rotation, centre - rotation @ model_mean, seen.expression, seen.jaw, seen.gaze)
 
 
 def _joint_step(equations: NormalEquations, shape: Array) -> tuple[Array, Array]:

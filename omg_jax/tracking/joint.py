@@ -65,7 +65,7 @@ def fit_jointly(
 def accelerations(frames: FrameFit) -> Float[Array, "u n"]:
     """Second differences of the unknowns, u = t - 2: of rotations, the difference of neighbouring turns."""
     turns = jnp.matmul(frames.rotation[1:], jnp.swapaxes(frames.rotation[:-1], -1, -2), precision=Precision.HIGHEST)
-    others = jnp.concatenate([frames.translation, frames.expression, frames.gaze], axis=-1)
+    others = jnp.concatenate([frames.translation, frames.expression, frames.jaw, frames.gaze], axis=-1)
     return jnp.concatenate([jnp.diff(matrix_to_axis_angle(turns), axis=0), jnp.diff(others, 2, axis=0)], axis=-1)
 
 

@@ -6,43 +6,34 @@ from jaxtyping import Array, Float
 
 from omg_jax.tracking.cost import Observation
 from omg_jax.tracking.face_mesh import EXPRESSION_SCORES, LEFT_IRIS, RIGHT_IRIS
+from omg_jax.tracking.landmark_head import LandmarkHead
 from omg_jax.tracking.landmarks import FaceLandmarks
 
-# The built-in head's lids meet at about 0.7 of its blink units; the net says 1 for closed.
-SCORE_GAINS = {"eyeBlinkLeft": 0.7, "eyeBlinkRight": 0.7}
 # Turn of an eye (radians) at a score of 1: iris travel of 5.6, 2.8 and 4.0 mm on an eyeball of 12 mm.
 SIDEWAYS, UP, DOWN = 0.47, 0.23, 0.33
 
 
 def observe(
     landmarks: list[FaceLandmarks],
-    expression_names: tuple[str, ...],
+    head: LandmarkHead,
     principal_point: tuple[float, float],
     scale: float = 1.0,
 ) -> Observation:
     """Observations of frames, in pixels from a principal point of the pictures, times scale.
 
-    expression_names: the head's units; those without a score have the prior 0. Landmarks of presence 0 weigh nothing.
+    Of the face mesh's points those that the head has. Landmarks of presence 0 weigh nothing.
     """
-    scores = np.stack([seen.scores for seen in landmarks])
+    scores, ids = np.stack([seen.scores for seen in landmarks]), np.asarray(head.ids)
     points = np.stack([seen.points for seen in landmarks])
     seen = np.array([seen.presence > 0 for seen in landmarks], np.float32)
-    centred = (points - np.array([*principal_point, 0.0])) * scale
+    centred = (points[:, ids] - np.array([*principal_point, 0.0])) * scale
     return Observation(
         points=jnp.asarray(centred, jnp.float32),
-        expression=expression_prior(scores, expression_names),
+        expression=jnp.asarray(scores @ np.asarray(head.expression_by_score)),
+        jaw=jnp.asarray(scores @ np.asarray(head.jaw_by_score)),
         gaze=gaze_prior(scores),
-        weights=landmark_trust(scores, points.shape[1]) * seen[:, None],
+        weights=jnp.asarray(landmark_trust(scores, points.shape[1])[:, ids] * seen[:, None]),
     )
-
-
-def expression_prior(scores: Float[np.ndarray, "t 52"], expression_names: tuple[str, ...]) -> Float[Array, "t e"]:
-    """The scores in the order of a head's units."""
-    prior = np.zeros((len(scores), len(expression_names)), np.float32)
-    for index, name in enumerate(expression_names):
-        if name in EXPRESSION_SCORES:
-            prior[:, index] = SCORE_GAINS.get(name, 1.0) * score(scores, name)
-    return jnp.asarray(prior)
 
 
 def gaze_prior(scores: Float[np.ndarray, "t 52"]) -> Float[Array, "t 4"]:
@@ -58,12 +49,12 @@ def gaze_prior(scores: Float[np.ndarray, "t 52"]) -> Float[Array, "t 4"]:
     return jnp.asarray(np.stack(gaze, axis=-1), jnp.float32)
 
 
-def landmark_trust(scores: Float[np.ndarray, "t 52"], count: int) -> Float[Array, "t l"]:
+def landmark_trust(scores: Float[np.ndarray, "t 52"], count: int) -> Float[np.ndarray, "t l"]:
     """1 for each landmark, less for the irises of closing eyes: there the net guesses."""
     trust = np.ones((len(scores), count), np.float32)
     for iris, side in ((LEFT_IRIS, "Left"), (RIGHT_IRIS, "Right")):
         trust[:, list(iris)] = 1.0 - score(scores, f"eyeBlink{side}")[:, None]
-    return jnp.asarray(trust)
+    return trust
 
 
 def score(scores: Float[np.ndarray, "t 52"], name: str) -> Float[np.ndarray, "t"]:

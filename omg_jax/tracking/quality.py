@@ -11,8 +11,9 @@ from omg_jax.head.load import Head
 from omg_jax.tracking.cost import project, visible
 from omg_jax.tracking.crop import PORTRAIT_SIZE
 from omg_jax.tracking.face_mesh import LEFT_EYE_OUTER, RIGHT_EYE_OUTER
-from omg_jax.tracking.landmark_head import reduce_to_landmarks
+from omg_jax.tracking.landmark_head import LandmarkHead
 from omg_jax.tracking.landmarks import FaceLandmarks
+from omg_jax.tracking.reduce import reduce_to_landmarks
 from omg_jax.tracking.solve import FOCAL, Solution, observe_in
 
 PIECE = 256  # frames that are compared at a time
@@ -63,8 +64,9 @@ class Quality(NamedTuple):
 
 def compare(solution: Solution, landmarks: list[FaceLandmarks], head: Head) -> Comparison:
     """A solution's landmarks beside those seen in its frames."""
+    reduced = reduce_to_landmarks(head)
     parts = [
-        _compare(jax.tree.map(lambda x: x[start : start + PIECE], solution.frames), solution, part, head)  # noqa: B023
+        _compare(jax.tree.map(lambda x: x[start : start + PIECE], solution.frames), solution, part, reduced)  # noqa: B023
         for start in range(0, len(landmarks), PIECE)
         if (part := landmarks[start : start + PIECE])
     ]
@@ -116,11 +118,11 @@ def trembling(points: Float[np.ndarray, "t l 2"]) -> Float[np.ndarray, "u"]:
     return np.abs(np.diff(points, 2, axis=0)).mean(axis=(1, 2))
 
 
-def _compare(frames, solution: Solution, landmarks: list[FaceLandmarks], head: Head) -> Comparison:
-    reduced = reduce_to_landmarks(head)
-    points = np.asarray(observe_in(landmarks, head, solution.window).points)
+def _compare(frames, solution: Solution, landmarks: list[FaceLandmarks], reduced: LandmarkHead) -> Comparison:
+    points = np.asarray(observe_in(landmarks, reduced, solution.window).points)
     fitted, facing = _project(reduced, frames, solution.shape)
-    iod = np.linalg.norm(points[:, RIGHT_EYE_OUTER] - points[:, LEFT_EYE_OUTER], axis=-1)
+    eyes = np.stack([seen.points[RIGHT_EYE_OUTER] - seen.points[LEFT_EYE_OUTER] for seen in landmarks])
+    iod = np.linalg.norm(eyes, axis=-1) * PORTRAIT_SIZE / solution.window.side
     return Comparison(np.asarray(fitted), points[..., :2], np.asarray(facing), iod)
 
 

@@ -15,10 +15,11 @@ from omg_jax.tracking.crop import PORTRAIT_SIZE, face_window, portrait_window, s
 from omg_jax.tracking.crops import SquareCrop, points_to_picture
 from omg_jax.tracking.fit import fit_clip, fit_frames
 from omg_jax.tracking.joint import Steadiness, fit_jointly
-from omg_jax.tracking.landmark_head import LandmarkHead, gaze_to_eye_pose, reduce_to_landmarks
+from omg_jax.tracking.landmark_head import LandmarkHead, gaze_to_eye_pose
 from omg_jax.tracking.landmarks import FaceLandmarks
 from omg_jax.tracking.motion import Motion
 from omg_jax.tracking.observe import observe
+from omg_jax.tracking.reduce import has_turning_jaw, reduce_to_landmarks
 from omg_jax.types import Camera, HeadParams
 
 # The shape is fitted on this many frames, spread over the clip: more of them hardly change it.
@@ -34,6 +35,8 @@ PIECE, OVERLAP = 128, 12
 # falls as far as it can while the reprojection error grows by less than 0.1 % of the eyes' distance on each.
 ROTATION, ACROSS, DEPTH = (3.0, 0.005), (3.0, 0.005), (3.0, 0.02)
 EXPRESSION, GAZE = (2.0, 0.03), (2.0, 0.02)
+# Of FLAME: its coefficients count in standard deviations, about a third of which is what a unit does.
+COEFFICIENT, JAW = (2.0, 0.1), (2.0, 0.01)
 
 
 class Solution(NamedTuple):
@@ -50,7 +53,7 @@ def solve(landmarks: list[FaceLandmarks], head: Head, shape: Float[Array, "s"] |
     known = _solve_shape(reduced, landmarks, head, shape)
     if len(landmarks) == known.frames.rotation.shape[0]:
         return known
-    return _fit(reduced, head, landmarks, known.window, known.shape)
+    return _fit(reduced, landmarks, known.window, known.shape)
 
 
 def solve_clip(found: list[FaceLandmarks | None], head: Head, shape: Float[Array, "s"] | None = None) -> Solution:
@@ -66,7 +69,7 @@ def solve_clip(found: list[FaceLandmarks | None], head: Head, shape: Float[Array
         # One size for all pieces, so that one compiled program serves all clips; what is too much is not seen.
         piece = landmarks[first : start + PIECE + OVERLAP]
         piece += [piece[-1]._replace(presence=0.0)] * (PIECE + 2 * OVERLAP - len(piece))
-        seen = observe_in(piece, head, known.window)
+        seen = observe_in(piece, reduced, known.window)
         frames = fit_jointly(reduced, seen, jnp.float32(FOCAL), known.shape, steadiness)
         pieces.append(jax.tree.map(lambda x: np.asarray(x)[start - first : stop - first], frames))  # noqa: B023
     return known._replace(frames=jax.tree.map(lambda *parts: np.concatenate(parts), *pieces))
@@ -91,7 +94,9 @@ def bridge_gaps(found: list[FaceLandmarks | None]) -> list[FaceLandmarks]:
 
 def steadiness_of(head: Head) -> Steadiness:
     """How the unknowns of a head's frames are held together in time."""
-    parts = ((ROTATION, 3), (ACROSS, 2), (DEPTH, 1), (EXPRESSION, len(head.expression_names)), (GAZE, NUM_GAZE))
+    turning, count = has_turning_jaw(head), len(head.expression_names)
+    face = ((COEFFICIENT, count), (JAW, 3)) if turning else ((EXPRESSION, count),)
+    parts = ((ROTATION, 3), (ACROSS, 2), (DEPTH, 1), *face, (GAZE, NUM_GAZE))
     strength, scale = np.concatenate([np.tile(np.float32(pair), (count, 1)) for pair, count in parts]).T
     return Steadiness(jnp.asarray(strength), jnp.asarray(scale))
 
@@ -103,8 +108,8 @@ def _solve_shape(
     chosen = [landmarks[index] for index in spread(len(landmarks), SHAPE_FRAMES)]
     # The window depends on the skull, and the skull on a fit: a first one is made in a window around the face.
     guess = face_window(np.stack([seen.points for seen in chosen]))
-    window = portrait_window(_skull_pixels(head, _fit(reduced, head, chosen, guess, shape)))
-    return _fit(reduced, head, chosen, window, shape)
+    window = portrait_window(_skull_pixels(head, _fit(reduced, chosen, guess, shape)))
+    return _fit(reduced, chosen, window, shape)
 
 
 def solution_motion(solution: Solution, head: Head, fps: float, source: str) -> Motion:
@@ -120,10 +125,10 @@ def spread(count: int, most: int) -> list[int]:
 
 
 def _fit(
-    reduced: LandmarkHead, head: Head, landmarks: list[FaceLandmarks], window: SquareCrop, shape: Array | None
+    reduced: LandmarkHead, landmarks: list[FaceLandmarks], window: SquareCrop, shape: Array | None
 ) -> Solution:
     """Fits frames in a window's camera, together with the shape unless it is given."""
-    seen = observe_in(landmarks, head, window)
+    seen = observe_in(landmarks, reduced, window)
     if shape is None:
         frames, shape = fit_clip(reduced, seen, jnp.float32(FOCAL))
         return Solution(shape, frames, window)
@@ -136,9 +141,9 @@ def _fit(
     return Solution(shape, frames, window)
 
 
-def observe_in(landmarks: list[FaceLandmarks], head: Head, window: SquareCrop) -> Observation:
+def observe_in(landmarks: list[FaceLandmarks], head: LandmarkHead, window: SquareCrop) -> Observation:
     """What was seen in frames, in pixels of a window's portrait."""
-    return observe(landmarks, head.expression_names, window.centre, PORTRAIT_SIZE / window.side)
+    return observe(landmarks, head, window.centre, PORTRAIT_SIZE / window.side)
 
 
 @jax.jit
@@ -151,7 +156,7 @@ def _pose(frames: FrameFit, shape: Array) -> tuple[HeadParams, Camera]:
         expression_params=frames.expression,
         global_rotation=still,
         neck_pose=still,
-        jaw_pose=still,
+        jaw_pose=frames.jaw if frames.jaw.shape[-1] else still,
         eye_pose=gaze_to_eye_pose(frames.gaze),
         translation=still,
     )

@@ -11,7 +11,6 @@ from jaxtyping import Float, UInt8
 from omg_jax.head.load import Head
 from omg_jax.tracking.crop import draw_portrait
 from omg_jax.tracking.crops import SquareCrop
-from omg_jax.tracking.landmark_head import check_trackable
 from omg_jax.tracking.landmarks import FaceLandmarker
 from omg_jax.tracking.matte import PortraitMatte
 from omg_jax.tracking.motion import Motion
@@ -19,6 +18,7 @@ from omg_jax.tracking.overlay import overlay_head
 from omg_jax.tracking.partial import forget, remembered
 from omg_jax.tracking.people import Choice, Told, follow_people, largest, tell_nobody
 from omg_jax.tracking.quality import Quality, measure_quality
+from omg_jax.tracking.reduce import check_trackable
 from omg_jax.tracking.shots import Shot, find_shots
 from omg_jax.tracking.solve import solution_motion, solve, solve_clip
 from omg_jax.tracking.video import video_frames, video_info

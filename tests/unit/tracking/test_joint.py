@@ -13,7 +13,8 @@ from omg_jax.tracking import solve
 from omg_jax.tracking.cost import FACING, FrameFit, Observation, project
 from omg_jax.tracking.fit import fit_frames
 from omg_jax.tracking.joint import _solve_banded, accelerations, fit_jointly
-from omg_jax.tracking.landmark_head import landmark_points, reduce_to_landmarks
+from omg_jax.tracking.landmark_head import landmark_points
+from omg_jax.tracking.reduce import reduce_to_landmarks
 from omg_jax.tracking.solve import steadiness_of
 from tests.tolerances import BANDED_SOLUTION, BRIDGED_POSE, LAG_LEFT, TREMBLING_LEFT
 
@@ -42,6 +43,7 @@ def swinging(head, angle: float) -> FrameFit:
         euler_to_matrix(jnp.asarray(yaw, jnp.float32)),
         jnp.asarray(np.stack([0.3 * angle * np.sin(phase), np.zeros(COUNT), np.full(COUNT, 9.0)], -1), jnp.float32),
         jnp.asarray(expression, jnp.float32),
+        jnp.zeros((COUNT, 0)),
         jnp.zeros((COUNT, 4), jnp.float32),
     )
 
@@ -50,12 +52,12 @@ def seen_with_noise(reduced, frames: FrameFit) -> Observation:
     shape = jnp.zeros(reduced.shape_basis.shape[-1])
 
     def points(frame: FrameFit):
-        turned = landmark_points(reduced, shape, frame.expression, frame.gaze) @ (frame.rotation @ FACING).T
+        turned = landmark_points(reduced, shape, frame.expression, frame.jaw, frame.gaze) @ (frame.rotation @ FACING).T
         return jnp.concatenate([project(reduced, frame, shape, FOCAL), turned[:, 2:] * FOCAL / 9.0], axis=-1)
 
     exact = jax.jit(jax.vmap(points))(frames)
     noise = NOISE * np.random.default_rng(0).normal(size=(COUNT, 1, 3)).astype(np.float32)
-    return Observation(exact + noise, frames.expression, frames.gaze, jnp.ones(exact.shape[:2]))
+    return Observation(exact + noise, frames.expression, frames.jaw, frames.gaze, jnp.ones(exact.shape[:2]))
 
 
 def landmarks(reduced, frames: FrameFit) -> np.ndarray:

@@ -1,10 +1,13 @@
 """Priors of the fit from expression scores."""
 
 import numpy as np
+import pytest
 
+from omg_jax.head.load import load_head
 from omg_jax.tracking.face_mesh import EXPRESSION_NET_LANDMARKS, EXPRESSION_SCORES, LEFT_IRIS, RIGHT_IRIS
 from omg_jax.tracking.landmarks import FaceLandmarks
-from omg_jax.tracking.observe import SCORE_GAINS, expression_prior, gaze_prior, observe
+from omg_jax.tracking.observe import gaze_prior, observe
+from omg_jax.tracking.reduce import SCORE_GAINS, reduce_to_landmarks, units_by_score
 from tests.tolerances import FLOAT32_ROUNDING
 
 
@@ -16,6 +19,11 @@ def seen(**scores: float) -> FaceLandmarks:
     return FaceLandmarks(points, values, 1.0, np.zeros(4, np.float32), 1)
 
 
+@pytest.fixture(scope="module")
+def reduced():
+    return reduce_to_landmarks(load_head("arkit"))
+
+
 def test_tables_have_the_nets_sizes():
     assert len(EXPRESSION_SCORES) == len(set(EXPRESSION_SCORES)) == 52
     assert len(set(EXPRESSION_NET_LANDMARKS)) == 146
@@ -23,7 +31,7 @@ def test_tables_have_the_nets_sizes():
 
 def test_scores_go_to_units_of_their_name():
     names = ("tongueOut", "jawOpen", "eyeBlinkLeft")
-    prior = expression_prior(seen(jawOpen=0.5, eyeBlinkLeft=1.0).scores[None], names)
+    prior = seen(jawOpen=0.5, eyeBlinkLeft=1.0).scores[None] @ units_by_score(names)
     np.testing.assert_allclose(prior, [[0.0, 0.5, SCORE_GAINS["eyeBlinkLeft"]]], **FLOAT32_ROUNDING)
 
 
@@ -40,12 +48,12 @@ def test_gaze_up_and_down_have_opposite_signs():
     assert down[0] > 0 > down[2]
 
 
-def test_points_count_from_the_principal_point():
-    observation = observe([seen()], ("jawOpen",), (100.0, 90.0), scale=2.0)
+def test_points_count_from_the_principal_point(reduced):
+    observation = observe([seen()], reduced, (100.0, 90.0), scale=2.0)
     np.testing.assert_allclose(observation.points[0, 0], [20.0, -20.0, 12.0], **FLOAT32_ROUNDING)
 
 
-def test_irises_of_closed_eyes_are_not_trusted():
-    weights = np.asarray(observe([seen(eyeBlinkLeft=1.0)], ("jawOpen",), (0.0, 0.0)).weights[0])
+def test_irises_of_closed_eyes_are_not_trusted(reduced):
+    weights = np.asarray(observe([seen(eyeBlinkLeft=1.0)], reduced, (0.0, 0.0)).weights[0])
     assert (weights[list(LEFT_IRIS)] == 0).all() and (weights[list(RIGHT_IRIS)] == 1).all()
     assert weights[:468].min() == 1

@@ -10,9 +10,9 @@ from omg_jax.head.load import load_head
 from omg_jax.tracking.cost import FrameFit, project
 from omg_jax.tracking.crops import SquareCrop, points_to_picture
 from omg_jax.tracking.face_mesh import LEFT_EYE_OUTER, RIGHT_EYE_OUTER
-from omg_jax.tracking.landmark_head import reduce_to_landmarks
 from omg_jax.tracking.landmarks import FaceLandmarks
 from omg_jax.tracking.quality import measure_quality, quality_facts
+from omg_jax.tracking.reduce import reduce_to_landmarks
 from omg_jax.tracking.solve import FOCAL, Solution
 from tests.tolerances import QUALITY
 
@@ -33,6 +33,7 @@ def solution(head) -> Solution:
         euler_to_matrix(jnp.asarray(turns, jnp.float32)),
         jnp.tile(jnp.array([0.0, 0.0, 9.0]), (COUNT, 1)),
         jnp.zeros((COUNT, len(head.expression_names))),
+        jnp.zeros((COUNT, 0)),
         jnp.zeros((COUNT, 4)),
     )
     return Solution(jnp.zeros(head.model.shape_basis.shape[-1]), frames, WINDOW)

@@ -180,7 +180,7 @@ def test_a_head_without_landmarks_is_refused_before_a_frame_is_read(head, monkey
 
     monkeypatch.setattr(track, "FaceLandmarker", read)
     monkeypatch.setattr(track, "video_info", read)
-    bare = head._replace(model=head.model._replace(landmark_faces=head.model.landmark_faces[:0]))
+    bare = head._replace(landmark_ids=head.landmark_ids[:0])
     with pytest.raises(ValueError, match="has 0 landmarks, but tracking needs"):
         track_photo(np.zeros((128, 128, 3), np.float32), bare)
     for track_clip in (track_motion, track_video):
