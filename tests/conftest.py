@@ -29,7 +29,7 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session")
 def flame_like(tmp_path_factory) -> Path:
-    """The built-in head as a file of FLAME's structure, with landmark embeddings beside it; nothing in it is FLAME's."""
+    """The built-in head as a file of FLAME's structure, with embeddings beside it; nothing of FLAME is in it."""
     from experiments.flame_like import write_flame_like  # after the hook above: it imports the package
 
     return write_flame_like(tmp_path_factory.mktemp("flame"))

@@ -34,7 +34,7 @@ def reconstruct(
         output: The avatar file to write, NAME.omg.
         preset: The network: small, whose weights ship with the program, or paper, which needs --weights.
         weights: A weights file; by default the one that ships with the preset.
-        head: The head model: arkit. FLAME heads (flame:PATH) cannot be tracked yet.
+        head: The head model of the weights: arkit, or flame:PATH, a FLAME file with landmark embeddings beside it.
         json: Print one JSON object.
     """
     picture = read_photo(photo)

@@ -38,7 +38,7 @@ def track(
     Args:
         source: A video, or a JPEG or PNG photo, with at least one face, or a folder of videos.
         output: The motion file to write, NAME.npz, or a folder.
-        head: The head model: arkit. FLAME heads (flame:PATH) cannot be tracked yet.
+        head: The head model: arkit, or flame:PATH, a FLAME file with landmark embeddings beside it.
         people: Whom to follow: the largest face of each shot, the one nearest to the picture's middle, or all.
         overlay: A video to write, NAME.mp4, that shows the tracked mesh; a folder of them if the output is a folder.
         jobs: How many videos of a folder are tracked at a time.

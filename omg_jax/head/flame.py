@@ -3,6 +3,7 @@
 A FLAME pickle was written by Python 2 with numpy, scipy.sparse and chumpy arrays.
 """
 
+import zipfile
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -61,7 +62,7 @@ def _read_npz(path: Path) -> dict:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return dict(archive)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path.name} cannot be read as an .npz of plain arrays ({error})") from error
 
 

@@ -12,6 +12,7 @@ Any of them will do; where two place the same point, the first is believed. The 
 the eyeballs.
 """
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -120,7 +121,7 @@ def _read_mediapipe(path: Path) -> LandmarkEmbedding:
     try:
         with np.load(path, allow_pickle=False) as archive:
             ids, faces, places = (archive[key] for key in ("landmark_indices", "lmk_face_idx", "lmk_b_coords"))
-    except (ValueError, OSError, EOFError, KeyError) as error:
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path.name} is no landmark embedding ({error}); fetch it again from FLAME's site") from error
     return LandmarkEmbedding(ids, faces, places, _fill(len(ids), MESH_SIGMA), _fill(len(ids), 1.0))
 

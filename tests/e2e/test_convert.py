@@ -9,9 +9,11 @@ import jax
 import numpy as np
 import pytest
 from flax import nnx
+from skimage import data
 
 from omg_jax.avatar_file import load_avatar
 from omg_jax.cli import convert
+from omg_jax.cli.video import write_video
 from omg_jax.config import GaussianConfig, ModelConfig, PlaneConfig, TransformerConfig
 from omg_jax.head.load import load_head
 from omg_jax.models import dinov2
@@ -20,7 +22,8 @@ from omg_jax.models.dinov2_weights import load_dinov2
 from omg_jax.models.omg import build_model
 from omg_jax.models.release_weights import convert_release
 from omg_jax.models.state import split_shapes
-from omg_jax.models.weights import WeightsMeta, load_backbone, load_weights, save_weights
+from omg_jax.models.weights import load_backbone
+from omg_jax.tracking.motion import load_motion
 from tests.parity.flame_file import write_flame_pickle
 from tests.unit.models.release_checkpoint import foreign_state, official_dinov2_state, release_state, unused_state
 from tests.unit.models.torch_zip import write_torch
@@ -62,21 +65,36 @@ def checkpoint(tmp_path) -> Path:
     return write_torch(tmp_path / "omg_ckpt.pt", {"model": state, "meta_cfg": {"MODEL": {"DIM": 16}}})
 
 
-def test_a_photo_through_a_converted_checkpoint(omg, photos, checkpoint, tmp_path):
-    """The release is made for FLAME; this one is of the built-in head, which is what can be tracked."""
-    head, flame_weights = load_head("arkit"), tmp_path / "flame.safetensors"
-    release = convert_release(checkpoint, flame_weights, CONFIG, head.model.template.shape[0])
-    options = ["-o", tmp_path / "a.omg", "--preset", "paper", "--weights"]
-    run = omg("reconstruct", photos["one face"], *options, flame_weights)
+def test_a_photo_through_a_converted_checkpoint(omg, photos, checkpoint, flame_like, tmp_path):
+    """The release is made for FLAME; the built-in head in FLAME's clothes stands for it."""
+    weights = tmp_path / "release.safetensors"
+    convert_release(checkpoint, weights, CONFIG, load_head("arkit").model.template.shape[0])
+    options = ["-o", tmp_path / "a.omg", "--preset", "paper", "--weights", weights]
+    run = omg("reconstruct", photos["one face"], *options)
     assert run.code == 2 and "trained with head flame, expected arkit" in run.err
-    weights = tmp_path / "arkit.safetensors"
-    meta = WeightsMeta(preset="paper", model=CONFIG, head_name="arkit", head_sha256=head.sha256, step=0)
-    save_weights(weights, load_weights(flame_weights, release.params), meta, backbone=release.backbone)
-    run = omg("reconstruct", photos["one face"], *options, weights)
+    run = omg("reconstruct", photos["one face"], *options, "--head", f"flame:{flame_like}")
     assert run.code == 0, run.err
     avatar = load_avatar(tmp_path / "a.omg")
-    assert avatar.meta.compat == "release"
+    assert (avatar.meta.compat, avatar.meta.head_name) == ("release", "flame")
     assert all(np.isfinite(level.features).all() for level in avatar.levels)
+    flame, motion = ("--head", f"flame:{flame_like}"), tmp_path / "motion.npz"
+    assert omg("track", photos["one face"], "-o", motion, *flame).code == 0
+    play = ["--driver", motion, "--weights", weights, "--lod", 0, "--no-refiner", "-o", tmp_path / "out.mp4"]
+    run = omg("animate", tmp_path / "a.omg", *play, *flame)
+    assert run.code == 0, run.err
+
+
+def test_a_clip_and_a_photo_tracked_with_a_flame_file(omg, photos, flame_like, tmp_path):
+    head = load_head(f"flame:{flame_like}")
+    clip = tmp_path / "clip.mp4"
+    write_video(clip, (np.roll(data.astronaut(), 2 * step, axis=1) for step in range(4)), 25.0)
+    for source in (photos["one face"], clip):
+        run = omg("track", source, "-o", tmp_path / "motion.npz", "--head", f"flame:{flame_like}", "--json")
+        assert run.code == 0 and json.loads(run.out)["head"] == "flame", run.err
+        motion = load_motion(tmp_path / "motion.npz", head)
+        # She smiles, her lips apart.
+        assert (motion.head_params.jaw_pose[:, 0] > 0).all() and motion.head_params.expression_params.any()
+    assert json.loads((tmp_path / "motion.json").read_text())["error_percent_of_eye_distance"]["median"] < 2.0
 
 
 def test_the_command_for_the_release(omg, checkpoint, tmp_path, monkeypatch):

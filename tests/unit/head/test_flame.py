@@ -108,6 +108,10 @@ def test_a_truncated_file_is_refused(tmp_path, flame_pickle):
     (tmp_path / "flame.pkl").write_bytes(data[: len(data) // 2])
     with pytest.raises(ValueError, match="is the file complete"):
         load_flame(tmp_path / "flame.pkl")
+    np.savez(tmp_path / "flame.npz", v_template=np.zeros((3, 3)))
+    (tmp_path / "flame.npz").write_bytes((tmp_path / "flame.npz").read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"flame\.npz cannot be read"):
+        load_flame(tmp_path / "flame.npz")
 
 
 @pytest.mark.parametrize(
