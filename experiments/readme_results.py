@@ -65,18 +65,23 @@ def levels() -> str:
 
 def tracking() -> str:
     """Reprojection error by clip."""
-    result = load("tracking")
+    result, flame_like = load("tracking"), load("tracking_flame_like")
     if result is None:
         return ""
-    shapes = ("shape_of_clip", "shape_of_first_frame")
+    shapes, still = ("shape_of_clip", "shape_of_first_frame"), ("landmarks", "yaw", "pitch", "roll")
+    clips = list(result["clips"].items())
+    if flame_like:
+        clips += [(f"{clip}, FLAME-like file", row) for clip, row in flame_like["clips"].items()]
     rows = [
         [clip, *(f"{row[shape][key]:.2f}" for shape in shapes for key in ("median", "p95"))]
         + [f"{row['smoothing']['second_difference'][key]:.2f}" for key in ("net", "smoothed")]
-        + [f"{sum(row['smoothing'][key] for key in ('net_cpu_ms_per_frame', 'fit_cpu_ms_per_frame')):.1f}"]
-        for clip, row in result["clips"].items()
+        + [" ".join(f"{row['repeatability']['mean'][key]:.2f}" for key in still)]
+        + [f"{row['smoothing']['cpu_ms_per_frame']:.1f}"]
+        for clip, row in clips
     ]
     columns = ["clip", "median, shape of the clip", "p95", "median, shape of one frame", "p95"]
-    columns += ["trembling, landmark net", "trembling, head", "CPU ms per frame"]
+    columns += ["trembling, landmark net", "trembling, head"]
+    columns += ["the same frame again: landmarks, and yaw, pitch, roll in degrees", "CPU ms per frame"]
     return f"**Tracking**: reprojection error in {result['unit']}. {source(result)}\n\n{table(columns, rows)}\n"
 
 

@@ -69,6 +69,7 @@ FIT_LANDMARKS = 0.2  # pixels at a focal length of 3072; median, without noise
 JACOBIANS = dict(rtol=1e-4, atol=1e-5)  # two float32 routes to one derivative of order one
 PHOTO_LANDMARKS = dict(rtol=0, atol=4.0)  # pixels, on a face 92 pixels wide; how well a person reads off a place
 LANDMARK_REPEAT = dict(rtol=0, atol=0.05)  # of the eyes' distance, worst of 478 landmarks: one net pixel and its noise
+REPEATED_LANDMARKS, REPEATED_DEGREES = 0.0027, 0.3  # of the eyes' distance; yaw and pitch: bars for clips of webcams
 TRACKED_LANDMARKS = 0.02  # of the eyes' distance, median; 0.012 was measured on clips
 MATTE_EDGE = dict(rtol=0, atol=1e-6)  # a cubic in float32
 OUTLIER_PULL = 0.4  # shift of the head over that of the landmarks' mean; Huber's loss leaves a constant pull

@@ -166,7 +166,7 @@ def landmark_jacobians(
     def columns(basis: Array) -> Array:
         landmarks, joints = basis[: -len(turns)], basis[-len(turns) :]
         by_joints = sum(
-            jnp.matmul(by, joint, precision=Precision.HIGHEST) for by, joint in zip(by_joint, joints, strict=True)
+            _products(by, jnp.broadcast_to(joint, landmarks.shape)) for by, joint in zip(by_joint, joints, strict=True)
         )
         return _products(by_landmark, landmarks) - by_joints
 

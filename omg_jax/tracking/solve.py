@@ -28,8 +28,9 @@ SHAPE_FRAMES = 16
 BATCH = 32
 FOCAL = PORTRAIT_FOCAL * PORTRAIT_SIZE / 2  # pixels of a portrait
 
-# Frames are held together in time in pieces of this many, which overlap: what lies further apart does not matter.
-PIECE, OVERLAP = 128, 12
+# Frames are held together in time in pieces of at most this many, which overlap: what lies further apart does not
+# matter. Pieces are filled up to multiples of SIZES, so that a few compiled programs serve all clips.
+PIECE, OVERLAP, SIZES = 136, 12, 32
 
 # (strength, scale) of joint.Steadiness. Chosen on consecutive frames of carphone, franck and cap12 so that trembling
 # falls as far as it can while the reprojection error grows by less than 0.1 % of the eyes' distance on each.
@@ -50,10 +51,12 @@ class Solution(NamedTuple):
 def solve(landmarks: list[FaceLandmarks], head: Head, shape: Float[Array, "s"] | None = None) -> Solution:
     """Fits all frames of a clip, each by itself. shape: the person's, where it is known; else it is fitted too."""
     reduced = reduce_to_landmarks(head)
-    known = _solve_shape(reduced, landmarks, head, shape)
-    if len(landmarks) == known.frames.rotation.shape[0]:
-        return known
-    return _fit(reduced, landmarks, known.window, known.shape)
+    chosen = _chosen(landmarks)
+    window = _find_window(reduced, chosen, head, shape)
+    if shape is not None:
+        return _fit(reduced, landmarks, window, shape)
+    known = _fit(reduced, chosen, window, None)
+    return known if len(chosen) == len(landmarks) else _fit(reduced, landmarks, window, known.shape)
 
 
 def solve_clip(found: list[FaceLandmarks | None], head: Head, shape: Float[Array, "s"] | None = None) -> Solution:
@@ -62,17 +65,26 @@ def solve_clip(found: list[FaceLandmarks | None], head: Head, shape: Float[Array
     Frames where nobody was seen (None) lie on the way between their neighbours. Memory: that of the landmarks.
     """
     reduced = reduce_to_landmarks(head)
-    known = _solve_shape(reduced, [seen for seen in found if seen], head, shape)
+    chosen = _chosen([seen for seen in found if seen])
+    window = _find_window(reduced, chosen, head, shape)
+    shape = _fit(reduced, chosen, window, None).shape if shape is None else shape
     landmarks, steadiness, pieces = bridge_gaps(found), steadiness_of(head), []
-    for start in range(0, len(landmarks), PIECE):
-        first, stop = max(0, start - OVERLAP), min(start + PIECE, len(landmarks))
-        # One size for all pieces, so that one compiled program serves all clips; what is too much is not seen.
-        piece = landmarks[first : start + PIECE + OVERLAP]
-        piece += [piece[-1]._replace(presence=0.0)] * (PIECE + 2 * OVERLAP - len(piece))
-        seen = observe_in(piece, reduced, known.window)
-        frames = fit_jointly(reduced, seen, jnp.float32(FOCAL), known.shape, steadiness)
+    length = -(-len(landmarks) // -(-len(landmarks) // PIECE))
+    for start in range(0, len(landmarks), length):
+        first, stop = max(0, start - OVERLAP), min(start + length, len(landmarks))
+        piece = landmarks[first : stop + OVERLAP]
+        piece += [piece[-1]._replace(presence=0.0)] * (-len(piece) % SIZES)  # what is too much is not seen
+        seen = observe_in(piece, reduced, window)
+        frames = fit_jointly(reduced, seen, jnp.float32(FOCAL), shape, steadiness)
         pieces.append(jax.tree.map(lambda x: np.asarray(x)[start - first : stop - first], frames))  # noqa: B023
-    return known._replace(frames=jax.tree.map(lambda *parts: np.concatenate(parts), *pieces))
+    return Solution(shape, jax.tree.map(lambda *parts: np.concatenate(parts), *pieces), window)
+
+
+def fit_in_window(
+    landmarks: list[FaceLandmarks], head: Head, window: SquareCrop, shape: Float[Array, "s"]
+) -> Solution:
+    """Fits frames of a person whose shape and window are known, each by itself."""
+    return _fit(reduce_to_landmarks(head), landmarks, window, shape)
 
 
 def bridge_gaps(found: list[FaceLandmarks | None]) -> list[FaceLandmarks]:
@@ -101,15 +113,17 @@ def steadiness_of(head: Head) -> Steadiness:
     return Steadiness(jnp.asarray(strength), jnp.asarray(scale))
 
 
-def _solve_shape(
-    reduced: LandmarkHead, landmarks: list[FaceLandmarks], head: Head, shape: Float[Array, "s"] | None
-) -> Solution:
-    """A clip's shape (unless it is given) and window, from frames spread over it, with these frames' fits."""
-    chosen = [landmarks[index] for index in spread(len(landmarks), SHAPE_FRAMES)]
-    # The window depends on the skull, and the skull on a fit: a first one is made in a window around the face.
+def _chosen(landmarks: list[FaceLandmarks]) -> list[FaceLandmarks]:
+    """Frames spread over a clip, for its shape and window."""
+    return [landmarks[index] for index in spread(len(landmarks), SHAPE_FRAMES)]
+
+
+def _find_window(
+    reduced: LandmarkHead, chosen: list[FaceLandmarks], head: Head, shape: Float[Array, "s"] | None
+) -> SquareCrop:
+    """A clip's window: it depends on the skull, and the skull on a fit, which is made in a window around the face."""
     guess = face_window(np.stack([seen.points for seen in chosen]))
-    window = portrait_window(_skull_pixels(head, _fit(reduced, chosen, guess, shape)))
-    return _fit(reduced, chosen, window, shape)
+    return portrait_window(_skull_pixels(head, _fit(reduced, chosen, guess, shape)))
 
 
 def solution_motion(solution: Solution, head: Head, fps: float, source: str) -> Motion:

@@ -18,9 +18,10 @@ from omg_jax.tracking.landmarks import FaceLandmarker, FaceLandmarks
 from omg_jax.tracking.motion import check_motion
 from omg_jax.tracking.overlay import overlay_head
 from omg_jax.tracking.people import everyone, most_central
-from omg_jax.tracking.solve import bridge_gaps, spread
+from omg_jax.tracking.quality import compare
+from omg_jax.tracking.solve import bridge_gaps, fit_in_window, solve, spread
 from omg_jax.tracking.track import photo_motion, track_motion, track_people, track_photo, track_video
-from tests.tolerances import FLOAT32_ROUNDING, TRACKED_LANDMARKS
+from tests.tolerances import FLOAT32_ROUNDING, REPEATED_DEGREES, REPEATED_LANDMARKS, TRACKED_LANDMARKS
 
 SHIFT = 3  # pixels by which the head moves in each frame of the clip
 NUM_FRAMES = 4
@@ -82,6 +83,26 @@ def test_the_pose_is_that_of_the_photo(tracked):
     assert np.abs(matrix_to_euler(jax.numpy.asarray(rotation))).max() < 0.3
     for fixed in (tracked.params.global_rotation, tracked.params.neck_pose, tracked.params.jaw_pose):
         assert not fixed.any()
+
+
+def test_the_same_frame_shifted_and_with_noise_gives_the_same_head(photo, head):
+    """What differs between copies of a frame, once their shifts are taken back, is the tracker's unrest."""
+    rng, landmarker, seen = np.random.default_rng(0), FaceLandmarker(), []
+    size = photo.shape[1::-1]
+    for _ in range(8):
+        across, down = rng.uniform(-2.0, 2.0, 2)
+        affine = np.array([[1.0, 0.0, across], [0.0, 1.0, down]])
+        moved = cv2.warpAffine(photo, affine, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        noisy = np.clip(np.round(moved + rng.normal(0.0, 3.0, moved.shape)), 0, 255).astype(np.uint8)
+        face = landmarker(noisy)
+        seen.append(face._replace(points=face.points - np.array([across, down, 0.0], np.float32)))
+    known = solve(seen[:1], head)
+    again = fit_in_window(seen, head, known.window, known.shape)
+    both = compare(again, seen, head)
+    unrest = np.sqrt(both.fitted.var(axis=0).sum(axis=-1)).mean() / both.iod.mean()
+    assert unrest < REPEATED_LANDMARKS
+    yaw, pitch, _ = np.degrees(np.asarray(matrix_to_euler(again.frames.rotation))).std(axis=0)
+    assert max(yaw, pitch) < REPEATED_DEGREES
 
 
 def test_a_photo_is_a_motion_of_one_frame(tracked, head, tmp_path):
