@@ -25,7 +25,7 @@ JAW_UNITS = ("jawOpen", "jawForward", "jawLeft", "jawRight", "mouthClose")
 UNIT_DEVIATION = 0.25  # of the weight of a unit
 CORRECTIVE = 0.02  # world units (4 mm) for an entry of R - I of one
 BROWS = (46, 52, 53, 55, 63, 65, 66, 70, 105, 107, 276, 282, 283, 285, 293, 295, 296, 300, 334, 336)
-NOSE = (1, 2, 4, 5, 6, 19, 94, 97, 98, 168, 195, 197, 326)
+NOSE = (168, 6, 197, 195, 5, 4, 129, 98, 97, 2, 326, 327, 358)
 MEDIAPIPE_POINTS = (*BROWS, *RIGHT_EYELIDS, *LEFT_EYELIDS, *NOSE, *OUTER_LIPS, *INNER_LIPS)
 
 

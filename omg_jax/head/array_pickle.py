@@ -1,7 +1,7 @@
 """Reads pickles of arrays, running nothing that they hold.
 
 Unpickling may call any importable object, so the reader here admits arrays of numpy, scipy.sparse and chumpy, the
-latter two by small stand-ins, and refuses every other name.
+latter two by small stand-ins, passes over tensors of PyTorch (they become None), and refuses every other name.
 """
 
 import codecs
@@ -99,6 +99,10 @@ def _rebuild(cls, base, state):
     return cls()
 
 
+def _leave_unread(*_):
+    """Stands for what rebuilds a PyTorch tensor: such files are read without PyTorch, and without their tensors."""
+
+
 _ADMITTED = {
     ("numpy._core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
     ("numpy._core.multiarray", "scalar"): np._core.multiarray.scalar,
@@ -112,6 +116,9 @@ _ADMITTED = {
     ("chumpy.ch", "Ch"): _ChumpyArray,
     ("scipy.sparse", "csc_matrix"): _CscMatrix,
     ("scipy.sparse", "csr_matrix"): _CsrMatrix,
+    ("collections", "OrderedDict"): dict,
+    ("torch._utils", "_rebuild_tensor_v2"): _leave_unread,
+    ("torch.storage", "_load_from_bytes"): _leave_unread,
 }
 # The same objects under the module names of older releases.
 _MODULES = {

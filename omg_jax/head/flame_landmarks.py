@@ -4,8 +4,8 @@ Three files are looked for beside the model file, by the names they are publishe
 
 - ``mediapipe_landmark_embedding.npz``: 105 points of the face mesh on brows, eyes, nose and lips (``lmk_face_idx``,
   ``lmk_b_coords``, ``landmark_indices``)
-- ``landmark_embedding.npy``: a dict with 68 points in iBUG's order (``full_lmk_faces_idx``, ``full_lmk_bary_coords``),
-  of which the contour of the face is what the first file lacks
+- ``landmark_embedding.npy``: a pickled dict with 68 points in iBUG's order (``full_lmk_faces_idx``,
+  ``full_lmk_bary_coords``), of which the contour of the face is what the first file lacks
 - ``flame_static_embedding.pkl``: iBUG's 51 inner points (``lmk_face_idx``, ``lmk_b_coords``), or 68
 
 Any of them will do; where two place the same point, the first is believed. The irises, which none has, are found on
@@ -137,16 +137,16 @@ def _read_static(path: Path) -> LandmarkEmbedding:
 def _ibug(path: Path, fields: object, faces_key: str, places_key: str) -> LandmarkEmbedding:
     if not isinstance(fields, dict) or faces_key not in fields or places_key not in fields:
         raise ValueError(f"{path.name} is no landmark embedding: expected a dict with {faces_key} and {places_key}")
-    faces, places = np.ravel(dense(fields[faces_key])), dense(fields[places_key]).reshape(-1, 3)
+    faces, places = np.ravel(dense(fields[faces_key])), dense(fields[places_key])
     # Seventy have the eyes' middles behind the rest, which iris_landmarks finds by itself.
-    if len(faces) not in (51, 68, 70):
-        raise ValueError(f"{path.name}: expected iBUG's 51 or 68 landmarks, got {len(faces)}")
+    if len(faces) not in (51, 68, 70) or places.size != 3 * len(faces):
+        raise ValueError(f"{path.name}: expected 51 or 68 landmarks of 3 numbers, got {len(faces)} of {places.size}")
     start, count = (NUM_CONTOUR, 51) if len(faces) == 51 else (0, 68)
     contour = np.arange(start, start + count) < NUM_CONTOUR
     return LandmarkEmbedding(
         ids=np.array(IBUG_POINTS[start:]),
         faces=faces[:count],
-        barycentrics=places[:count],
+        barycentrics=places.reshape(-1, 3)[:count],
         sigmas=np.where(contour, CONTOUR_SIGMA, IBUG_SIGMA),
         weights=np.where(contour, CONTOUR_WEIGHT, 1.0),
     )
@@ -175,7 +175,8 @@ def _checked(path: Path, found: LandmarkEmbedding, num_faces: int) -> LandmarkEm
 
 
 def _within(values: np.ndarray, count: int) -> bool:
-    return bool(np.issubdtype(values.dtype, np.integer) and values.min() >= 0 and values.max() < count)
+    """Whether values are whole numbers below count, of whatever type they were stored in."""
+    return values.dtype.kind in "iuf" and bool(((values >= 0) & (values < count) & (values == np.floor(values))).all())
 
 
 def _fill(count: int, value: float) -> np.ndarray:

@@ -1,7 +1,10 @@
 """Landmark embeddings beside a FLAME file: what is read, which is believed, and what is refused in which words."""
 
+import collections
 import pickle
 import shutil
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -59,6 +62,33 @@ def test_the_inner_points_stand_behind_the_contour(folder, flame_like):
     assert load(folder, flame_like, STATIC).landmark_ids[:51].tolist() == list(IBUG_POINTS[NUM_CONTOUR:])
 
 
+def test_tensors_of_pytorch_in_an_npy_file_are_passed_over(folder, flame_like, monkeypatch):
+    """The published file holds its points as numpy arrays, beside tables for turned heads as tensors."""
+    monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))
+    for module, name in (("torch._utils", "_rebuild_tensor_v2"), ("torch.storage", "_load_from_bytes")):
+
+        def rebuild(*_):
+            pytest.fail("a tensor was rebuilt")
+
+        rebuild.__module__, rebuild.__qualname__ = module, name
+        stand_in = types.ModuleType(module)
+        setattr(stand_in, name, rebuild)
+        monkeypatch.setitem(sys.modules, module, stand_in)
+
+    class Storage:
+        def __reduce__(self):
+            return sys.modules["torch.storage"]._load_from_bytes, (b"",)
+
+    class Tensor:
+        def __reduce__(self):
+            rebuild = sys.modules["torch._utils"]._rebuild_tensor_v2
+            return rebuild, (Storage(), 0, (79, 17), (17, 1), False, collections.OrderedDict())
+
+    full = np.load(flame_like.parent / FULL, allow_pickle=True)[()]
+    np.save(folder / FULL, full | {"dynamic_lmk_faces_idx": Tensor()}, allow_pickle=True)
+    assert len(load(folder, flame_like).landmark_ids) == 68 + len(IRISES)
+
+
 def test_code_in_an_npy_file_is_not_run(folder, flame_like, capsys):
     class RunsCode:
         def __reduce__(self):
@@ -84,7 +114,7 @@ def test_another_meshs_embedding_is_refused(folder, flame_like):
     with pytest.raises(ValueError, match="no embedding of this model"):
         load(folder, flame_like)
     (folder / STATIC).write_bytes(pickle.dumps({"lmk_face_idx": faces[:7], "lmk_b_coords": np.ones((7, 3))}))
-    with pytest.raises(ValueError, match="51 or 68 landmarks, got 7"):
+    with pytest.raises(ValueError, match="51 or 68 landmarks of 3 numbers, got 7 of 21"):
         load(folder, flame_like)
     (folder / STATIC).write_bytes(pickle.dumps({"landmarks": faces}))
     with pytest.raises(ValueError, match="expected a dict with lmk_face_idx"):
