@@ -9,7 +9,7 @@ from omg_jax.data.clips import Clip
 from omg_jax.data.portraits.cameras import fit_cameras, project
 from omg_jax.data.portraits.fragments import interpolate, visible_fragments
 from omg_jax.data.portraits.render import develop
-from omg_jax.data.portraits.shading import MATERIALS, Light, sample_light, shade
+from omg_jax.data.portraits.shading import MATERIALS, Light
 from omg_jax.geometry.normals import vertex_normals
 from omg_jax.geometry.visibility import zbuffer
 from omg_jax.head.load import Head
