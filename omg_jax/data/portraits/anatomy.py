@@ -68,7 +68,7 @@ def build_anatomy(
     places = values[..., :3]
     x, y, z = np.abs(places[..., 0]), places[..., 1], places[..., 2]
     lips = gaussian_filter(np.clip(2.0 * values[..., 3] - 0.6, 0.0, 1.0), LIP_BLUR)
-    scalp = _step(y - 0.15 - 0.85 * z, 0.03) * _step(0.405 - x, 0.01)
+    scalp = _step(y - 0.17 - 0.85 * z, 0.07) * _step(0.405 - x, 0.01)
     below_cheeks = _step(-0.235 + 0.66 * x - y, 0.025) * _step(z + 0.20, 0.03) * _step(y + 0.47 - 0.3 * z, 0.03)
     off_lips = 1.0 - np.clip(1.6 * gaussian_filter(lips, 2.0), 0.0, 1.0)
     moustache = _step(-0.118 - y, 0.008) * _step(y + 0.20, 0.02) * _step(0.135 - x - 0.3 * (y + 0.15), 0.02)
@@ -88,7 +88,9 @@ def build_anatomy(
         lids=_ball(x, y, z, (0.150, 0.150, 0.21), (0.085, 0.030, 0.08)),
         under_eyes=_ball(x, y, z, (0.140, 0.050, 0.23), (0.065, 0.028, 0.08)),
         freckled=_ball(x, y, z, (0.11, -0.02, 0.26), (0.15, 0.08, 0.2)),
-        oily=np.maximum(_ball(x, y, z, (0.0, 0.28, 0.30), (0.16, 0.09, 0.2)), _ball(x, y, z, (0.0, 0.0, 0.34), (0.05, 0.16, 0.2))),
+        oily=np.maximum(
+            _ball(x, y, z, (0.0, 0.28, 0.30), (0.16, 0.09, 0.2)), _ball(x, y, z, (0.0, 0.0, 0.34), (0.05, 0.16, 0.2))
+        ),
     )
 
 

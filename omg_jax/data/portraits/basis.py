@@ -162,6 +162,7 @@ def shape_of(rng: np.random.Generator, person: Person, names: tuple[str, ...]) -
         "eye-bag-out": 0.4 * person.old - 0.1,
         "eye-epicanthus-out": -0.3 * asian,
         "nose-flaring-incr": 0.3 * african,
+        "eye-scale-incr": 0.15,
     }
     for trait in TRAITS.values():
         strength = rng.standard_normal()

@@ -40,9 +40,12 @@ def sample_garment(rng: np.random.Generator, names: tuple[str, ...], sex: str) -
     own = any(word in name for word in OWN_COLOURS)
     shares = np.array(list(PATTERNS.values()))
     first, second = (COLOURS[rng.integers(len(COLOURS))] * np.exp(rng.normal(0.0, 0.2, 3)) for _ in range(2))
+    pattern = "own" if own else str(rng.choice(list(PATTERNS), p=shares / shares.sum()))
+    if pattern == "heather":
+        second = first * rng.uniform(1.3, 2.2)
     return GarmentLook(
         name=name,
-        pattern="own" if own else str(rng.choice(list(PATTERNS), p=shares / shares.sum())),
+        pattern=pattern,
         first=tuple(float(x) for x in first),
         second=tuple(float(x) for x in second),
         pitch=float(np.exp(rng.uniform(np.log(0.05), np.log(0.30)))),

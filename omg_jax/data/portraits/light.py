@@ -29,7 +29,7 @@ def sample_light(rng: np.random.Generator) -> Light:
         colours.append(rng.uniform(0.2, 0.9) * warm(rng.normal(0.0, 0.14)))
     ambient = (0.85 - 0.55 * contrast) * np.exp(rng.normal(0.0, 0.1))
     irradiance = ambient * sample_environment(rng, -0.7 * warmth)
-    exposure = np.exp(rng.normal(-0.14, 0.11)) / np.sqrt(key * 0.62 + ambient * 0.9)
+    exposure = np.exp(rng.normal(-0.08, 0.11)) / np.sqrt(key * 0.62 + ambient * 0.9)
     missing = NUM_LIGHTS - len(directions)
     return Light(
         (exposure * irradiance).astype(np.float32),

@@ -25,8 +25,8 @@ HAIR_COLOURS = {
 GREYS = ((0.13, 0.127, 0.122), (0.26, 0.256, 0.25), (0.46, 0.455, 0.445))
 # Styles that hide an eye (bob01, bob02, braid01, short03) are kept rare: they hide what a tracker needs.
 FEMALE_HAIR = {
-    "long01": 3.2, "ponytail01": 2.6, "braid01": 0.8, "bob01": 0.5, "bob02": 0.7, "short01": 0.7, "short03": 0.35,
-    "short02": 0.6, "short04": 0.8, "afro01": 0.4,
+    "long01": 3.4, "ponytail01": 2.6, "braid01": 0.9, "bob01": 0.5, "bob02": 0.9, "short01": 0.5, "short03": 0.3,
+    "short02": 0.3, "short04": 0.4, "afro01": 0.4,
 }  # fmt: skip
 MALE_HAIR = {"short01": 2.0, "short02": 2.2, "short03": 0.35, "short04": 2.4, "afro01": 0.4, "ponytail01": 0.3, "": 2.2}
 # Linear RGB of irises, and how often each occurs in light-skinned faces.
@@ -36,7 +36,7 @@ IRISES = (
     ((0.190, 0.260, 0.320), 1.0), ((0.170, 0.190, 0.200), 0.8),
 )  # fmt: skip
 # Melanin of typical skins by race (absorbances); people vary about it by a factor.
-MELANIN = {"african": 1.25, "asian": 0.40, "caucasian": 0.22}
+MELANIN = {"african": 1.25, "asian": 0.40, "caucasian": 0.27}
 
 
 class Person(NamedTuple):
@@ -106,16 +106,15 @@ def sample_look(rng: np.random.Generator, person: Person, names: dict[str, tuple
     hair = _sample_hair(rng, person, names["hair"], colour)
     woman = sex == "female"
     made_up = woman and rng.random() < 0.65 - 0.25 * person.old
-    brightness = 0.55 if race == "caucasian" else 0.8
-    brow_colour = np.minimum(brightness * np.array(colour), 0.10)
+    brow_colour = np.minimum(0.45 * np.array(colour), 0.055)
     return Look(
         skin=_sample_skin(rng, person, names["skins"], hair, made_up),
         hair=hair,
         brows=str(rng.choice(names["eyebrows"])),
-        brow_density=float(rng.uniform(1.0, 1.7) * (0.9 if woman else 1.15)),
+        brow_density=float(rng.uniform(1.4, 2.5) * (0.85 if woman else 1.15)),
         brow_colour=tuple(float(x) for x in brow_colour),
         lashes=str(rng.choice(names["eyelashes"])),
-        lash_density=float(rng.uniform(0.8, 1.5) if made_up else rng.uniform(0.35, 0.8)),
+        lash_density=float(rng.uniform(0.55, 1.1) if made_up else rng.uniform(0.3, 0.6)),
         iris=_iris(rng, person),
         sclera=float(rng.uniform(0.80, 1.0) - 0.10 * person.old),
         teeth=str(rng.choice(names["teeth"])),
@@ -132,7 +131,7 @@ def _sample_skin(
     # The second texture: the same age and sex, any race. Painted scalps are alike enough.
     others = [name for name in skins if name.startswith(age) and name.rstrip("0123456789").endswith(f"_{sex}")]
     log_melanin = sum(share * np.log(MELANIN[name]) for share, name in zip(person.race, RACES, strict=True))
-    melanin = float(np.clip(np.exp(log_melanin + rng.normal(0.0, 0.33)), 0.13, 2.3))
+    melanin = float(np.clip(np.exp(log_melanin + rng.normal(0.0, 0.33)), 0.15, 2.3))
     light = float(np.clip(1.0 - melanin / 0.7, 0.0, 1.0))
     man = sex == "male"
     beard, density = _beard(rng, person) if man else ("", 0.0)
@@ -144,7 +143,7 @@ def _sample_skin(
         textures=(str(rng.choice(fitting)), str(rng.choice(others or fitting))),
         mix=float(rng.choice([0.0, rng.uniform(0.2, 0.6)])),
         melanin=melanin,
-        blood=float(np.clip(rng.normal(0.33 + 0.05 * light, 0.07), 0.17, 0.55)),
+        blood=float(np.clip(rng.normal(0.34 + 0.05 * light, 0.06), 0.20, 0.55)),
         blotches=float(rng.uniform(0.2, 1.0)),
         freckles=float(rng.uniform(0.3, 1.0) * light) if rng.random() < 0.25 else 0.0,
         moles=int(rng.poisson(1.6)),
@@ -209,12 +208,12 @@ def _sample_hair(
 def _hair_colour(rng: np.random.Generator, person: Person) -> tuple[float, float, float]:
     shares = np.array([share for _, share in HAIR_COLOURS.values()])
     # Dark hair goes with dark skins and with Asian faces nearly always.
-    shares[2:] *= person.race[2] ** 2
+    shares[2:] *= person.race[2]
     colour = np.array(list(HAIR_COLOURS.values())[rng.choice(len(shares), p=shares / shares.sum())][0])
     grey = np.array(GREYS[rng.integers(len(GREYS))])
     greying = np.clip(rng.normal(1.5 * (person.old - 0.35), 0.25), 0.0, 1.0) if person.old > 0.3 else 0.0
     mixed = colour ** (1.0 - greying) * grey**greying
-    return tuple(float(x) for x in mixed * np.exp(rng.normal(0.0, 0.15)))
+    return tuple(float(x) for x in mixed * np.exp(rng.normal(0.0, 0.3)))
 
 
 def _iris(rng: np.random.Generator, person: Person) -> tuple[float, float, float]:

@@ -62,7 +62,7 @@ class Motion(NamedTuple):
 
 def sample_motion(rng: np.random.Generator, unit_names: tuple[str, ...]) -> Motion:
     """One frame: neutral, speech, smile, a posed expression, or a sparse mix of units; then blink, gaze, head pose."""
-    kind = rng.choice(["neutral", "speech", "smile", "posed", "mixed"], p=[0.15, 0.34, 0.21, 0.18, 0.12])
+    kind = rng.choice(["neutral", "speech", "smile", "posed", "mixed"], p=[0.17, 0.34, 0.25, 0.14, 0.10])
     units: dict[str, float] = {}
     if kind == "speech" or (kind == "smile" and rng.random() < 0.25):
         _speak(rng, units, unit_names)
@@ -162,14 +162,14 @@ def _split_side(name: str) -> tuple[str, str]:
 
 
 def _brows(rng: np.random.Generator, units: dict[str, float]) -> None:
-    """Brows that underline, in about half of the frames."""
+    """Brows that underline, in two of five frames."""
     draw = rng.random()
     if draw < 0.28:
         strength = rng.uniform(0.1, 0.7)
         _add(units, "browInnerUp", strength)
         _both(rng, units, "browOuterUp", strength * rng.uniform(0.3, 1.0), 0.3)
-    elif draw < 0.48:
-        _both(rng, units, "browDown", rng.uniform(0.05, 0.6))
+    elif draw < 0.40:
+        _both(rng, units, "browDown", rng.uniform(0.05, 0.55))
 
 
 def _gaze(rng: np.random.Generator) -> Float[np.ndarray, "2"]:

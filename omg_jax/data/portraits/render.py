@@ -93,8 +93,8 @@ def render_frame(
     )
 
     coarse_points = points / np.array([SUPERSAMPLE, SUPERSAMPLE, 1.0], np.float32)
-    layers = layered_fragments(coarse_points, scene.faces[scene.num_solid : scene.num_faces], (size, size))
-    pixels, triangles = layers.pixels, layers.triangles + np.int32(scene.num_solid)
+    layers = layered_fragments(coarse_points, scene.faces[scene.first_layer : scene.num_faces], (size, size))
+    pixels, triangles = layers.pixels, layers.triangles + np.int32(scene.first_layer)
     alpha, layer_depth = _in_chunks(coverage, frame, first_sample[pixels], triangles, fine, middle).T
     farthest = depths.max(axis=1)
     seen = np.flatnonzero((alpha > LEAST_ALPHA) & (layer_depth < farthest[pixels] + DEPTH_BIAS))

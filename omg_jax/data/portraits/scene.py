@@ -42,7 +42,8 @@ class Scene(NamedTuple):
     """The merged mesh of a person.
 
     Vertices are placement @ base + offsets, where base are the rows of the base mesh with expression. The first
-    num_solid faces are opaque, the others layers. solid_faces are the opaque ones, occluders those that cast shadows;
+    num_solid faces are opaque; from first_layer on they are drawn as layers. The two overlap in the opaque faces that
+    border on layers: pixels whose middle such a face covers would else show what is below through its neighbours. solid_faces are the opaque ones, occluders those that cast shadows;
     both are padded with empty faces to few different lengths, as are the faces and the vertices (each new shape costs
     a compilation). texels are each corner's place in its part's texture. eye_rows are the merged rows of the left and
     of the right eye.
@@ -55,6 +56,7 @@ class Scene(NamedTuple):
     face_part: Int[np.ndarray, "f"]
     num_faces: int
     num_solid: int
+    first_layer: int
     solid_faces: Int[np.ndarray, "p 3"]
     occluders: Int[np.ndarray, "o 3"]
     parts: tuple[Part, ...]
@@ -123,7 +125,10 @@ def build_scene(
         part_rows.append(slice(first, first + len(positions)))
         first += len(positions)
     faces, texels, face_part, solid, casts = (np.concatenate(column) for column in zip(*tables, strict=True))
-    order = np.argsort(~solid, kind="stable")
+    in_layers = np.zeros(first, bool)
+    in_layers[faces[~solid]] = True
+    border = solid & in_layers[faces].any(axis=1)
+    order = np.argsort(border + 2 * ~solid, kind="stable")
     faces, spare = faces[order].astype(np.int32), -first % VERTEX_PADDING
     placements.append(sparse.csr_matrix((spare, len(identity))))
     return Scene(
@@ -134,6 +139,7 @@ def build_scene(
         face_part=_padded(face_part[order], FACE_PADDING).astype(np.int32),
         num_faces=len(faces),
         num_solid=int(solid.sum()),
+        first_layer=int((solid & ~border).sum()),
         solid_faces=_padded(faces[: solid.sum()], FACE_PADDING),
         occluders=_padded(faces[casts[order]], FACE_PADDING),
         parts=parts,

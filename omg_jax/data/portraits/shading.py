@@ -49,7 +49,7 @@ HAIR_COLUMN = 4 + Material._fields.index("hair")  # wrap and gain take three col
 MATERIALS = {
     "skin": Material((0.40, 0.22, 0.16), facing=0.028, sharp=55.0, broad=10.0, sharp_share=0.35, bump=1.0),
     "eyes": Material((0.30, 0.26, 0.26), facing=0.03, sharp=700.0, broad=60.0, sharp_share=0.9, eye=1.0, least_open=0.3),
-    "teeth": Material((0.3, 0.3, 0.3), (1.0, 0.95, 0.88), facing=0.04, sharp=90.0, broad=25.0),
+    "teeth": Material((0.3, 0.3, 0.3), (0.90, 0.86, 0.80), facing=0.04, sharp=90.0, broad=25.0, least_open=0.3),
     "tongue": Material((0.3, 0.2, 0.2), (0.50, 0.36, 0.36), facing=0.04, sharp=60.0, broad=20.0),
     "cloth": Material((0.12, 0.12, 0.12), facing=0.012, sharp=14.0, broad=5.0, bump=1.0, two_sided=1.0, sheen=0.25),
     "hair": Material((0.35, 0.35, 0.35), facing=0.0, hair=1.0, two_sided=1.0),

@@ -15,8 +15,8 @@ from omg_jax.data.portraits.anatomy import HEAD_COLUMNS, HEAD_ROWS, TEXTURE_SIZE
 from omg_jax.data.portraits.textures import GAMMA, LEVELS, Texture, to_bytes, to_linear
 
 # Reflectance of bloodless, pigmentless skin, and absorption per unit of pigment, in red, green and blue.
-DERMIS = np.array([0.80, 0.71, 0.64], np.float32)
-MELANIN = np.array([0.72, 1.0, 1.28], np.float32)
+DERMIS = np.array([0.82, 0.71, 0.61], np.float32)
+MELANIN = np.array([0.64, 1.0, 1.40], np.float32)
 HAEMOGLOBIN = np.array([0.10, 1.0, 0.78], np.float32)
 # How much of a texture's detail is kept (1 is all): painted skins are a little too contrasted.
 DETAIL = np.array([0.85, 0.80, 0.75], np.float32)
@@ -105,17 +105,17 @@ def _paint_head(
         edge = np.clip(1.3 * anatomy.lips, 0.0, 1.0)
         _lay(colour, look.lipstick * edge * (1.0 + 0.06 * noise[2.5]), look.lipstick_colour)
         gloss += 1.2 * look.lipstick * edge
-    hairs = np.clip(0.6 + 0.30 * noise[0.0] + 0.25 * noise[0.8] + 0.1 * noise[2.5], 0.0, 1.0)
+    hairs = np.clip(0.6 + 0.25 * noise[0.0] + 0.22 * noise[0.8], 0.0, 1.0)
     if look.beard:
         density = look.beard_density * _beard(anatomy, look.beard)
         # Thin at its borders, and where hair is short the skin shines through.
-        density = np.clip(density * (1.0 + 0.35 * noise[7.0]), 0.0, 1.0)
-        cover = np.clip(density * (0.30 + 0.95 * hairs), 0.0, 0.93)
-        _lay(colour, cover, look.hair_colour, 0.35 * noise[0.8])
+        density = np.clip(density * (1.0 + 0.12 * noise[7.0]), 0.0, 1.0)
+        cover = np.clip(density * (0.50 + 0.65 * hairs), 0.0, 0.93)
+        _lay(colour, cover, look.hair_colour, 0.25 * noise[0.8])
         gloss *= 1.0 - 0.6 * density
     if look.scalp > 0.0:
-        cover = np.clip(look.scalp * anatomy.scalp * (0.35 + 0.8 * hairs), 0.0, 0.95)
-        _lay(colour, cover, look.hair_colour, 0.3 * noise[0.8])
+        cover = look.scalp * np.clip(anatomy.scalp * (1.0 + 0.10 * noise[7.0]), 0.0, 1.0) * (0.45 + 0.65 * hairs)
+        _lay(colour, np.clip(cover, 0.0, 0.95), look.hair_colour, 0.2 * noise[0.8])
         gloss *= 1.0 - 0.5 * look.scalp * anatomy.scalp
     return colour, gloss
 

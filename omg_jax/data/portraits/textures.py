@@ -99,11 +99,11 @@ def shift_colours(texture: Texture, hue: float, saturation: float, gain: float) 
     return shifted
 
 
-def shaded(texture: Texture, gains: tuple[float, float, float]) -> Texture:
-    """Linear light multiplied, colour by colour."""
+def shaded(texture: Texture, gains: tuple[float, float, float], contrast: float = 1.0) -> Texture:
+    """Linear light raised to the power `contrast` and multiplied, colour by colour."""
     result = texture.copy()
     for channel, gain in enumerate(gains):
-        result[..., channel] = to_bytes(LEVELS**GAMMA * np.float32(gain))[texture[..., channel]]
+        result[..., channel] = to_bytes(LEVELS ** (contrast * GAMMA) * np.float32(gain))[texture[..., channel]]
     return result
 
 

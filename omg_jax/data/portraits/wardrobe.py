@@ -67,7 +67,7 @@ class Wardrobe:
         irises = load_texture(load_material(self.irises[IRIS_SOURCE]).diffuse_texture)
         mesh, proxy, cloth, cloth_relief, places = self._garment(look.garment.name)
         teeth = self._part("teeth", "teeth", look.teeth)
-        tinted = opaque(shaded(teeth.texture, look.teeth_tint))
+        tinted = opaque(shaded(teeth.texture, look.teeth_tint, 0.5))
         solid = (
             Part("skin", skin, self.makehuman.base, None, slopes),
             self._part("eyes", "eyes", EYES)._replace(texture=paint_eyes(irises, look.iris, look.sclera)),
