@@ -118,7 +118,7 @@ def sample_look(rng: np.random.Generator, person: Person, names: dict[str, tuple
         iris=_iris(rng, person),
         sclera=float(rng.uniform(0.80, 1.0) - 0.10 * person.old),
         teeth=str(rng.choice(names["teeth"])),
-        teeth_tint=(1.0, float(rng.uniform(0.90, 0.97)), float(rng.uniform(0.70, 0.90))),
+        teeth_tint=(0.92, float(rng.uniform(0.82, 0.87)), float(rng.uniform(0.68, 0.80))),
         garment=sample_garment(rng, names["clothes"], sex),
     )
 

@@ -245,7 +245,7 @@ def _lit(frame: Frame, surface: _Surface) -> list:
         # A window seen in the cornea: a disc where the mirrored view meets the light.
         window = jax.nn.sigmoid(60.0 * (_dot(surface.mirrored, direction) - 0.975)) * shadow
         glint = jnp.where(values.eye > 0.5, jnp.minimum(glint, 0.6) + 0.35 * window, glint)
-        fibre = values.hair * jnp.clip(0.35 + plain, 0.0, 1.0) * shadow
+        fibre = values.hair * surface.gloss * jnp.clip(0.35 + plain, 0.0, 1.0) * shadow
         first_lobe = 0.055 * fibre * _power(_sine(surface.strand, half), 90.0)
         second_lobe = 0.30 * fibre * _power(_sine(surface.second_strand, half), 16.0)
         terms.append((plain, fine, glint + first_lobe, second_lobe))

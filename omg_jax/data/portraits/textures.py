@@ -116,6 +116,15 @@ def with_strands(texture: Texture, strength: float) -> Texture:
     return result
 
 
+@lru_cache(maxsize=8)
+def strand_gloss(height: int, width: int) -> Texture:
+    """A relief whose gloss varies from strand to strand: dark hair shows its strands in its highlights only."""
+    result = np.empty((height, width, 4), np.uint8)
+    result[..., :] = FLAT_RELIEF
+    result[..., 2] = np.clip(128.0 * (1.0 + 0.7 * _strands(1024)[:height, :width]), 8, 255)
+    return result
+
+
 @lru_cache(maxsize=1)
 def _strands(size: int) -> Float[np.ndarray, "s s"]:
     """Noise of unit variance, long along the columns: single hairs, and locks."""

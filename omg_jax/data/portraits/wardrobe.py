@@ -16,7 +16,7 @@ from omg_jax.data.portraits.garments import paint_garment
 from omg_jax.data.portraits.look import HairLook, Look
 from omg_jax.data.portraits.scene import Part, Reshape
 from omg_jax.data.portraits.skin import paint_skin
-from omg_jax.data.portraits.textures import Texture, denser, load_texture, opaque, relief, shaded, tint, with_strands
+from omg_jax.data.portraits.textures import Texture, denser, load_texture, opaque, relief, shaded, strand_gloss, tint, with_strands
 
 EYES = "high-poly"
 IRIS_SOURCE = "grey"
@@ -87,7 +87,7 @@ class Wardrobe:
         """Hair in one colour, as it is or mirrored, in its own volume and length."""
         part = self._part("hair", "hair", look.style, halvings=1)
         texture = with_strands(tint(part.texture, np.array(look.colour), look.contrast), look.strands)
-        part = part._replace(texture=texture, reshape=_reshape(look))
+        part = part._replace(texture=texture, relief=strand_gloss(*texture.shape[:2]), reshape=_reshape(look))
         return _mirrored(part, self.mirror) if look.mirrored else part
 
     def _part(self, material: str, folder: str, name: str, halvings: int = 0) -> Part:
