@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import tyro
 from PIL import Image
+from record import RESULTS
 from rich.progress import track
 
-from experiments.record import RESULTS
 from omg_jax.data.makehuman import Makehuman
 from omg_jax.data.portraits.background import over, sample_background
 from omg_jax.data.portraits.clip import load_portrait_assets, render_clip

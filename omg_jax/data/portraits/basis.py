@@ -28,14 +28,18 @@ OPPOSITES = {"incr": "decr", "up": "down", "out": "in", "forward": "backward", "
 SLIDER_FOLDERS = ("head", "forehead", "nose", "mouth", "chin", "eyes", "eyebrows", "cheek")
 # Standard deviation of a detail slider, and the largest one.
 DETAIL_SPREAD, DETAIL_LIMIT = 0.24, 0.75
+# fmt: off
 # Traits that come together: slider by slider, what a standard deviation of the trait adds.
 TRAITS = {
     "long face": {"head-scale-vert-incr": 0.16, "chin-height-incr": 0.16, "head-scale-horiz-incr": -0.13},
     "strong jaw": {"chin-width-incr": 0.16, "chin-bones-incr": 0.16, "chin-prognathism-incr": 0.08},
     "large nose": {"nose-scale-depth-incr": 0.13, "nose-scale-vert-incr": 0.13, "nose-volume-incr": 0.13},
-    "full lips": {"mouth-lowerlip-height-incr": 0.13, "mouth-scale-vert-incr": 0.13, "mouth-lowerlip-volume-incr": 0.16},
+    "full lips": {
+        "mouth-lowerlip-height-incr": 0.13, "mouth-scale-vert-incr": 0.13, "mouth-lowerlip-volume-incr": 0.16,
+    },
     "large eyes": {"eye-scale-incr": 0.13, "eye-height2-incr": 0.13, "eye-height1-incr": 0.08},
 }
+# fmt: on
 # Sliders too strong at the common spread, by eye.
 CALM = {"forehead-nubian-incr": 0.4, "head-trans-forward": 0.3, "head-trans-up": 0.3, "head-angle-out": 0.5,
         "eye-height1-incr": 0.6, "eye-height3-incr": 0.6, "eye-push2-out": 0.6, "mouth-scale-depth-incr": 0.6,

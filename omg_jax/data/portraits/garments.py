@@ -1,4 +1,4 @@
-"""Garments in many colours and patterns: a garment's texture gives folds and seams, its place on the body the pattern."""
+"""Garments in many colours and patterns: the texture gives folds and seams, the place on the body the pattern."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Light of synthetic portraits, drawn at random: an environment of sky, ground and soft boxes, and up to three lights."""
+"""Light of synthetic portraits, drawn at random: an environment of sky, ground and soft boxes, and three lights."""
 
 import jax.numpy as jnp
 import numpy as np

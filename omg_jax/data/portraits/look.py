@@ -35,6 +35,12 @@ IRISES = (
     ((0.150, 0.115, 0.050), 0.9), ((0.120, 0.150, 0.085), 0.7), ((0.115, 0.170, 0.230), 1.3),
     ((0.190, 0.260, 0.320), 1.0), ((0.170, 0.190, 0.200), 0.8),
 )  # fmt: skip
+LIPSTICKS = np.array([
+    (0.30, 0.04, 0.05), (0.42, 0.12, 0.12), (0.24, 0.05, 0.08), (0.38, 0.16, 0.13), (0.16, 0.03, 0.04),
+])  # fmt: skip
+EYESHADOWS = np.array([
+    (0.10, 0.06, 0.05), (0.22, 0.13, 0.10), (0.08, 0.08, 0.11), (0.16, 0.08, 0.12), (0.05, 0.05, 0.05),
+])  # fmt: skip
 # Melanin of typical skins by race (absorbances); people vary about it by a factor.
 MELANIN = {"african": 1.25, "asian": 0.40, "caucasian": 0.27}
 
@@ -136,8 +142,6 @@ def _sample_skin(
     man = sex == "male"
     beard, density = _beard(rng, person) if man else ("", 0.0)
     scalp = float(rng.uniform(0.25, 0.85)) if hair.style == "" else 0.0
-    lips = np.array([(0.30, 0.04, 0.05), (0.42, 0.12, 0.12), (0.24, 0.05, 0.08), (0.38, 0.16, 0.13), (0.16, 0.03, 0.04)])
-    shadows = np.array([(0.10, 0.06, 0.05), (0.22, 0.13, 0.10), (0.08, 0.08, 0.11), (0.16, 0.08, 0.12), (0.05, 0.05, 0.05)])
     depth = np.exp(-0.45 * melanin)
     return SkinLook(
         textures=(str(rng.choice(fitting)), str(rng.choice(others or fitting))),
@@ -155,9 +159,9 @@ def _sample_skin(
         hair_colour=_stubble_colour(hair.colour, density or scalp),
         lip_redness=float(rng.uniform(0.05, 0.35)),
         lipstick=float(rng.uniform(0.25, 0.85)) if made_up and rng.random() < 0.75 else 0.0,
-        lipstick_colour=tuple(float(x) for x in depth * lips[rng.integers(len(lips))]),
+        lipstick_colour=tuple(float(x) for x in depth * LIPSTICKS[rng.integers(len(LIPSTICKS))]),
         eyeshadow=float(rng.uniform(0.15, 0.6)) if made_up and rng.random() < 0.6 else 0.0,
-        eyeshadow_colour=tuple(float(x) for x in depth * shadows[rng.integers(len(shadows))]),
+        eyeshadow_colour=tuple(float(x) for x in depth * EYESHADOWS[rng.integers(len(EYESHADOWS))]),
         blush=float(rng.uniform(0.05, 0.45)) if made_up else 0.0,
     )
 
@@ -186,7 +190,8 @@ def _sample_hair(
     styles = {**(FEMALE_HAIR if sex == "female" else MALE_HAIR)}
     styles["afro01"] = styles["afro01"] * (8.0 if race == "african" else 0.02)
     if race == "african":
-        styles = {name: share * (0.35 if name in ("short02", "short03", "bob02") else 1.0) for name, share in styles.items()}
+        for name in {"short02", "short03", "bob02"} & styles.keys():
+            styles[name] *= 0.35
         styles[""] = styles.get("", 0.25) * 1.5
     if sex == "male":
         styles[""] = styles[""] * (0.6 + 1.2 * person.old)

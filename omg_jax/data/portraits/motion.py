@@ -1,7 +1,7 @@
 """Expressions, gaze and head poses of synthetic frames, drawn at random.
 
-A mouth says something, smiles or poses; brows and cheeks go with it as they do in faces. What cannot be done together is
-not drawn together: opposed units are cleared and the sum of all is bounded.
+A mouth says something, smiles or poses; brows and cheeks go with it as they do in faces. What cannot be done together
+is not drawn together: opposed units are cleared and the sum of all is bounded.
 """
 
 from typing import NamedTuple

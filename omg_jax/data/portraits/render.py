@@ -40,7 +40,7 @@ class Palette(NamedTuple):
 
 
 class Surface(NamedTuple):
-    """A frame's geometry: positions, normals and strands in the head's frame, the share of sky and of each light seen."""
+    """A frame's geometry: positions, normals, strands in the head's frame, the share of sky and of each light seen."""
 
     vertices: Float[np.ndarray, "v 3"]
     normals: Float[np.ndarray, "v 3"]

@@ -20,7 +20,7 @@ LOWEST_HEIGHT = -1.75
 CORNEA_ALPHA = 0.8
 # Faces of hair whose alpha nowhere falls below this are drawn as opaque ones; the rest are layers.
 SOLID_ALPHA = 0.93
-VERTEX_PADDING, FACE_PADDING = 8192, 8192
+VERTEX_PADDING, FACE_PADDING = 8192, 16384
 # Where alpha is looked up within a face: barycentric coordinates.
 PROBES = np.array([(i, j, 4 - i - j) for i in range(5) for j in range(5 - i)], np.float32) / 4.0
 
@@ -43,10 +43,10 @@ class Scene(NamedTuple):
 
     Vertices are placement @ base + offsets, where base are the rows of the base mesh with expression. The first
     num_solid faces are opaque; from first_layer on they are drawn as layers. The two overlap in the opaque faces that
-    border on layers: pixels whose middle such a face covers would else show what is below through its neighbours. solid_faces are the opaque ones, occluders those that cast shadows;
-    both are padded with empty faces to few different lengths, as are the faces and the vertices (each new shape costs
-    a compilation). texels are each corner's place in its part's texture. eye_rows are the merged rows of the left and
-    of the right eye.
+    border on layers: pixels whose middle such a face covers would else show, beside it, what is below. solid_faces are
+    the opaque ones, occluders those that cast shadows; both are padded with empty faces to few different lengths, as
+    are the faces and the vertices (each new shape costs a compilation). texels are each corner's place in its part's
+    texture. eye_rows are the merged rows of the left and of the right eye.
     """
 
     placement: sparse.csr_matrix

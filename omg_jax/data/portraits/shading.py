@@ -1,7 +1,8 @@
 """Light and materials of the portrait renderer: one compiled function that colours fragments of any material.
 
-Environment light as second-order spherical harmonics times occlusion, three lights with soft shadows, diffuse light that
-creeps round skin (farther in red), two highlight lobes with Fresnel's rise, strands after Kajiya and Kay, a wet cornea.
+Environment light as second-order spherical harmonics times occlusion, three lights with soft shadows, diffuse light
+that creeps round skin (farther in red), two highlight lobes with Fresnel's rise, strands after Kajiya and Kay, a wet
+cornea.
 Colours are linear. Directions are in camera axes (x right, y down, z forward).
 """
 
@@ -15,6 +16,7 @@ from jaxtyping import Array, Float, Int, UInt32
 from omg_jax.data.portraits.textures import GAMMA
 
 NUM_LIGHTS = 3
+NUM_PARTS = 8  # at most; tables of one size need one compilation
 # Columns of Frame.rows.
 CORNER, SLOPES, INVERSE_Z, NORMALS, STRANDS = 0, 2, 6, 9, 18
 OPENNESS, SHADOWS, TEXELS, PART, HANDEDNESS = 27, 30, 39, 45, 46
@@ -24,8 +26,8 @@ class Material(NamedTuple):
     """How a surface answers light.
 
     wrap is how far, per colour, light creeps beyond the terminator (0 is Lambert). facing is the share of light
-    reflected head-on; sharp and broad are exponents of two highlight lobes, sharp_share the first one's part. bump scales
-    the relief; fold lets the finest relief darken. hair and eye switch on the lobes of strands and of a wet sphere.
+    reflected head-on; sharp and broad are exponents of two highlight lobes, sharp_share the first one's part. bump
+    scales the relief. hair and eye switch on the lobes of strands and of a wet sphere.
     two_sided surfaces turn their normal to the viewer. sheen is the light that fibres scatter at grazing angles.
     least_open is an openness below which no point falls.
     """
@@ -48,7 +50,9 @@ HAIR_COLUMN = 4 + Material._fields.index("hair")  # wrap and gain take three col
 
 MATERIALS = {
     "skin": Material((0.40, 0.22, 0.16), facing=0.028, sharp=55.0, broad=10.0, sharp_share=0.35, bump=1.0),
-    "eyes": Material((0.30, 0.26, 0.26), facing=0.03, sharp=700.0, broad=60.0, sharp_share=0.9, eye=1.0, least_open=0.3),
+    "eyes": Material(
+        (0.30, 0.26, 0.26), facing=0.03, sharp=700.0, broad=60.0, sharp_share=0.9, eye=1.0, least_open=0.3
+    ),
     "teeth": Material((0.3, 0.3, 0.3), (0.90, 0.86, 0.80), facing=0.04, sharp=90.0, broad=25.0, least_open=0.3),
     "tongue": Material((0.3, 0.2, 0.2), (0.50, 0.36, 0.36), facing=0.04, sharp=60.0, broad=20.0),
     "cloth": Material((0.12, 0.12, 0.12), facing=0.012, sharp=14.0, broad=5.0, bump=1.0, two_sided=1.0, sheen=0.25),
@@ -89,8 +93,9 @@ def harmonics(x, y, z):
 
 
 def material_table(names: list[str]) -> Float[np.ndarray, "p m"]:
-    """Materials as rows of numbers, in the order of their fields."""
-    return np.array([np.concatenate([np.atleast_1d(field) for field in MATERIALS[name]]) for name in names], np.float32)
+    """Materials as rows of numbers, in the order of their fields; filled up to NUM_PARTS."""
+    rows = [np.concatenate([np.atleast_1d(field) for field in MATERIALS[name]]) for name in names]
+    return np.array(rows + [rows[0]] * (NUM_PARTS - len(rows)), np.float32)
 
 
 @jax.jit
@@ -101,7 +106,7 @@ def face_rows(
     texels: Float[Array, "f 6"],
     parts: Float[Array, "f"],
 ) -> Float[Array, "f 47"]:
-    """One row per face. points are (x, y) in pixels and camera depth.
+    """One row per face, see the columns above. points are (x, y) in pixels and camera depth.
 
     attributes are normal, strand (the direction in which v falls along the surface), openness, three shadows; texels
     are the corners' (x, y) in their part's texture.
@@ -126,17 +131,18 @@ def face_rows(
 
 @jax.jit
 def coverage(
-    frame: Frame, pixels: Int[Array, "n"], triangles: Int[Array, "n"], width: int, centre: float
+    frame: Frame, pixels: Int[Array, "n"], triangles: Int[Array, "n"], width: int | Array, centre: float | Array
 ) -> Float[Array, "n 2"]:
     """Alpha and camera depth of fragments; the arguments are those of `shade`."""
-    column = _columns(frame, triangles)
+    column = _columns(frame.rows, triangles)
     weights, depth = _weights(column, pixels, width, centre)
     part = column[PART].astype(jnp.int32)
     layout = frame.layout[part]
     alpha = _lookup(frame.colour, *(layout[:, i] for i in range(3)), *_texel(column, weights))[3]
     hair = frame.materials[part, HAIR_COLUMN]
     normal = _unit([_mix(column, NORMALS + i, 3, weights) for i in range(3)])
-    return jnp.stack([alpha * _edge_on_fade(frame, triangles, hair, normal), depth], axis=1)
+    fade = _edge_on_fade(triangles >= frame.num_solid, hair, normal)
+    return jnp.stack([alpha * fade, depth], axis=1)
 
 
 def shade(
@@ -144,12 +150,13 @@ def shade(
 ) -> Float[np.ndarray, "n 4"]:
     """Premultiplied linear colour of fragments.
 
-    width is the picture's; centre is where in its pixel a fragment lies, along both axes. In compiled steps: in one, the
-    compiler would compute what several results share once for each of them.
+    width is the picture's; centre is where in its pixel a fragment lies, along both axes. In several compiled
+    steps: in one, the compiler would compute what several results share once for each of them.
     """
-    column = _columns(frame, triangles)
-    surface = _surface(frame, column, triangles, _looked_up(frame, column, pixels, width, centre))
-    return np.stack(_combined(frame, surface, _lit(frame, surface)), axis=1)
+    column, materials = _columns(frame.rows, triangles), frame.materials
+    looked_up = _looked_up(frame.colour, frame.relief, frame.layout, column, pixels, width, centre)
+    surface = _surface(materials, column, triangles >= frame.num_solid, looked_up)
+    return np.stack(_combined(materials, frame.light, surface, _lit(materials, frame.light, surface)), axis=1)
 
 
 class _Surface(NamedTuple):
@@ -171,34 +178,34 @@ class _Surface(NamedTuple):
 
 
 @jax.jit
-def _columns(frame: Frame, triangles) -> Array:
-    return frame.rows[triangles].T
+def _columns(rows, triangles) -> Array:
+    return rows[triangles].T
 
 
 @jax.jit
-def _looked_up(frame: Frame, column, pixels, width, centre) -> tuple[list, list, list]:
+def _looked_up(colours, reliefs, layouts, column, pixels, width, centre) -> tuple[list, list, list]:
     """Interpolated vertex attributes (normal, strand, openness, shadows), and the texels of colour and relief."""
     weights, _ = _weights(column, pixels, width, centre)
-    layout = frame.layout[column[PART].astype(jnp.int32)]
+    layout = layouts[column[PART].astype(jnp.int32)]
     first, texture_width, texture_height, relief_first, has_relief = (layout[:, i] for i in range(5))
     x, y = _texel(column, weights)
     values = [_mix(column, NORMALS + i, 3, weights) for i in range(3)]
     values += [_mix(column, STRANDS + i, 3, weights) for i in range(3)]
     values += [_mix(column, OPENNESS, 1, weights)]
     values += [_mix(column, SHADOWS + i, 3, weights) for i in range(NUM_LIGHTS)]
-    colour = _lookup(frame.colour, first, texture_width, texture_height, x, y)
-    relief = _lookup(frame.relief, relief_first, texture_width * has_relief, texture_height * has_relief, x, y)
+    colour = _lookup(colours, first, texture_width, texture_height, x, y)
+    relief = _lookup(reliefs, relief_first, texture_width * has_relief, texture_height * has_relief, x, y)
     return values, colour, relief
 
 
 @jax.jit
-def _surface(frame: Frame, column, triangles, looked_up) -> _Surface:
+def _surface(materials, column, in_layers, looked_up) -> _Surface:
     vertex, (red, green, blue, alpha), (slope_u, slope_v, gloss, roughness) = looked_up
     part = column[PART].astype(jnp.int32)
-    values = Material(*_fields(frame.materials[part]))
+    values = Material(*_fields(materials[part]))
     albedo = [_power(c, GAMMA) * gain for c, gain in zip((red, green, blue), values.gain, strict=True)]
     normal = _unit(vertex[:3])
-    alpha = alpha * _edge_on_fade(frame, triangles, values.hair, normal)
+    alpha = alpha * _edge_on_fade(in_layers, values.hair, normal)
     flip = jnp.where((values.two_sided > 0.5) & (normal[2] > 0.0), -1.0, 1.0)
     normal = [flip * axis for axis in normal]
     strand = _unit(vertex[3:6])
@@ -226,15 +233,15 @@ def _surface(frame: Frame, column, triangles, looked_up) -> _Surface:
 
 
 @jax.jit
-def _lit(frame: Frame, surface: _Surface) -> list:
+def _lit(materials, light: Light, surface: _Surface) -> list:
     """What the three colours of each light share: the cosines on plain and on bumped skin, and three highlights."""
-    values = Material(*_fields(frame.materials[surface.part]))
+    values = Material(*_fields(materials[surface.part]))
     rise = (1.0 - surface.facing_viewer) ** 5
     fresnel = values.facing + 0.25 * (1.0 - values.facing) * rise * jnp.where(values.facing > 0.0, 1.0, 0.0)
     sharp, broad = values.sharp * surface.roughness, values.broad
     terms = [0.9 * fresnel * surface.gloss * surface.openness]
     for index in range(NUM_LIGHTS):
-        direction, shadow = frame.light.directions[index], surface.shadows[index]
+        direction, shadow = light.directions[index], surface.shadows[index]
         half = direction + jnp.array([0.0, 0.0, -1.0])
         half = half / (jnp.linalg.norm(half) + 1e-6)
         plain, fine = _dot(surface.normal, direction), _dot(surface.bumped, direction)
@@ -253,10 +260,10 @@ def _lit(frame: Frame, surface: _Surface) -> list:
 
 
 @jax.jit
-def _combined(frame: Frame, surface: _Surface, terms: list) -> tuple[Array, Array, Array, Array]:
-    values = Material(*_fields(frame.materials[surface.part]))
-    irradiance = _environment(frame.light.irradiance, surface.normal)
-    reflected = _environment(frame.light.irradiance, surface.mirrored)
+def _combined(materials, light: Light, surface: _Surface, terms: list) -> tuple[Array, Array, Array, Array]:
+    values = Material(*_fields(materials[surface.part]))
+    irradiance = _environment(light.irradiance, surface.normal)
+    reflected = _environment(light.irradiance, surface.mirrored)
     sheen = 1.0 + values.sheen * (1.0 - surface.facing_viewer) ** 3
     colours = []
     for channel, softness in enumerate((0.75, 0.35, 0.0)):
@@ -270,7 +277,7 @@ def _combined(frame: Frame, surface: _Surface, terms: list) -> tuple[Array, Arra
             lit = jnp.maximum(cosine + wrap, 0.0) / (1.0 + wrap) ** 2
             shadow = surface.shadows[index]
             reach = shadow + values.bump * 0.35 * softness * (shadow - shadow * shadow)
-            colour = frame.light.colours[index, channel]
+            colour = light.colours[index, channel]
             diffuse += colour * lit * reach * (1.0 - 0.35 * values.hair)
             shine += colour * (highlight + coloured * (albedo + 0.006))
         colours.append((diffuse * albedo + shine) * surface.alpha)
@@ -284,7 +291,7 @@ def _weights(column, pixels, width, centre):
     dy = line + centre - column[CORNER + 1]
     l1 = dx * column[SLOPES] + dy * column[SLOPES + 1]
     l2 = dx * column[SLOPES + 2] + dy * column[SLOPES + 3]
-    shares = [jnp.clip(l, 0.0, 1.0) * column[INVERSE_Z + i] for i, l in enumerate((1.0 - l1 - l2, l1, l2))]
+    shares = [jnp.clip(x, 0.0, 1.0) * column[INVERSE_Z + i] for i, x in enumerate((1.0 - l1 - l2, l1, l2))]
     depth = 1.0 / (shares[0] + shares[1] + shares[2])
     return [share * depth for share in shares], depth
 
@@ -294,8 +301,9 @@ def _power(base, exponent):
     return jnp.exp(exponent * jnp.log(base + 1e-6))
 
 
-def _edge_on_fade(frame, triangles, hair, normal):
-    return jnp.where((triangles >= frame.num_solid) & (hair > 0.5), jnp.clip(4.0 * jnp.abs(normal[2]) - 0.4, 0.0, 1.0), 1.0)
+def _edge_on_fade(in_layers, hair, normal):
+    fade = jnp.clip(4.0 * jnp.abs(normal[2]) - 0.4, 0.0, 1.0)
+    return jnp.where(in_layers & (hair > 0.5), fade, 1.0)
 
 
 def _mix(column, first, stride, weights):

@@ -1,4 +1,4 @@
-"""Textures of the portrait renderer: eight-bit sRGB with straight alpha, recoloured through tables, packed in one atlas.
+"""Textures of the portrait renderer: eight-bit sRGB, straight alpha, recoloured through tables, packed in one atlas.
 
 Linear light is (value / 255) ** GAMMA throughout this package.
 """
@@ -18,7 +18,8 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 LEVELS = np.arange(256, dtype=np.float32) / 255.0
 # Relief that says nothing: no slope in u or v, gloss as the material has it, no extra roughness.
 FLAT_RELIEF = (128, 128, 128, 128)
-ATLAS_PADDING = 1 << 21
+# Few different lengths of the atlas: each costs a compilation.
+COLOUR_PADDING, RELIEF_PADDING, LAYOUT_ROWS = 1 << 22, 1 << 21, 8
 
 
 class Atlas(NamedTuple):
@@ -52,7 +53,7 @@ def load_texture(path: Path, halvings: int = 0) -> Texture:
     return texture
 
 
-def _halved(texture: Texture) -> Texture:
+def _halved(texture: Texture) -> UInt8[np.ndarray, "i j 4"]:
     blocks = texture[: texture.shape[0] // 2 * 2, : texture.shape[1] // 2 * 2].astype(np.float32)
     alpha = blocks[..., 3:] + 1e-3
     weighted = np.concatenate([blocks[..., :3] * alpha, alpha], axis=2)
@@ -184,9 +185,9 @@ def pack(textures: list[Texture], reliefs: list[Texture | None]) -> Atlas:
                 raise ValueError(f"relief: expected the shape of its texture, {texture.shape}, got {slope.shape}")
             slopes.append(_words(slope))
             first_relief += height * width
-    # Few different lengths: each costs a compilation.
-    colours.append(np.zeros(-first % ATLAS_PADDING, np.uint32))
-    slopes.append(np.zeros(-first_relief % ATLAS_PADDING, np.uint32))
+    colours.append(np.zeros(-first % COLOUR_PADDING, np.uint32))
+    slopes.append(np.zeros(-first_relief % RELIEF_PADDING, np.uint32))
+    layout += [layout[0]] * (LAYOUT_ROWS - len(layout))
     return Atlas(np.concatenate(colours), np.concatenate(slopes), np.array(layout, np.int32))
 
 

@@ -1,6 +1,6 @@
 """The asset pack as the portrait renderer uses it: parts by name, painted, each file read once."""
 
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,21 @@ from omg_jax.data.portraits.garments import paint_garment
 from omg_jax.data.portraits.look import HairLook, Look
 from omg_jax.data.portraits.scene import Part, Reshape
 from omg_jax.data.portraits.skin import paint_skin
-from omg_jax.data.portraits.textures import Texture, denser, load_texture, opaque, relief, shaded, strand_gloss, tint, with_strands
+from omg_jax.data.portraits.textures import (
+    Texture,
+    denser,
+    load_texture,
+    opaque,
+    relief,
+    shaded,
+    strand_gloss,
+    tint,
+    with_strands,
+)
 
 EYES = "high-poly"
 IRIS_SOURCE = "grey"
+GARMENT_SIZE = 512  # texels, at most
 SKIN_RELIEF = (3.0, 4.0)  # largest feature in texels, strength
 CLOTH_RELIEF = (4.0, 6.0)
 # Hair turns about this height and this place of the head's axis (world units) when its volume changes.
@@ -98,9 +109,9 @@ class Wardrobe:
     def _load_garment(self, name: str):
         """Mesh, proxy, texture, relief, and where on the average body each texel lies."""
         proxy, mesh, look = self._fitted(self.proxies["clothes"][name])
-        texture = load_texture(look.diffuse_texture)
-        while max(texture.shape) > TEXTURE_SIZE // 2:
-            texture = load_texture(look.diffuse_texture, int(np.log2(max(texture.shape) // (TEXTURE_SIZE // 2))))
+        with Image.open(look.diffuse_texture) as image:
+            halvings = max(int(np.ceil(np.log2(max(image.size) / GARMENT_SIZE))), 0)
+        texture = load_texture(look.diffuse_texture, halvings)
         scale, average = self.basis.scale, self.basis.average
         fitted = scale * proxy.fit(average / scale, average / scale)
         places = texel_places(mesh, *mesh.triangles(), fitted, texture.shape[0])
@@ -114,7 +125,7 @@ def _load_fitted(path: Path) -> tuple[Proxy, ObjMesh, Material]:
     return proxy, load_obj(proxy.obj_path), load_material(proxy.material_path)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _skin_texture(path: Path) -> Texture:
     """A skin of TEXTURE_SIZE, enlarged if it is smaller."""
     texture = load_texture(path)
