@@ -17,7 +17,7 @@ from rich.progress import track
 
 from omg_jax.data.makehuman import Makehuman
 from omg_jax.data.portraits.agreement import head_agreement
-from omg_jax.data.portraits.clip import load_portrait_assets, render_clip, sample_subject
+from omg_jax.data.portraits.clip import film, load_portrait_assets, render_clip, sample_subject
 from omg_jax.head.load import load_head
 
 FIRST_SEED = 100  # the gallery's people
@@ -30,11 +30,11 @@ class Options:
     """Folder of MakeHuman's assets (it holds 3dobjs, targets, skins, ...)."""
     people: int = 64
     """Number of identities."""
-    frames: int = 2
+    frames: int = 1
     """Frames of each."""
     size: int = 512
     """Side of the pictures, pixels."""
-    timed: int = 16
+    timed: int = 8
     """How many of the people are drawn again to be timed."""
 
 
@@ -42,8 +42,9 @@ def main(options: Options) -> None:
     assets = load_portrait_assets(Makehuman(options.makehuman), load_head("arkit"))
     overlap, inside = [], []
     for seed in track(range(FIRST_SEED, FIRST_SEED + options.people), description="people"):
-        clip = render_clip(assets, seed, options.frames, options.size)
-        agreement = head_agreement(assets, sample_subject(np.random.default_rng(seed), assets), clip)
+        rng = np.random.default_rng(seed)
+        subject = sample_subject(rng, assets)
+        agreement = head_agreement(assets, subject, film(rng, assets, subject, options.frames, options.size))
         overlap.append(agreement.overlap)
         inside.append(agreement.inside_matte)
     short, long = (_seconds(assets, options, frames) for frames in (1, 1 + TIMED_FRAMES))

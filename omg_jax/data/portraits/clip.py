@@ -64,7 +64,11 @@ def render_clip(assets: PortraitAssets, seed: int, num_frames: int, size: int = 
     A pure function of its arguments: the same seed gives the same clip.
     """
     rng = np.random.default_rng(seed)
-    subject = sample_subject(rng, assets)
+    return film(rng, assets, sample_subject(rng, assets), num_frames, size)
+
+
+def film(rng: np.random.Generator, assets: PortraitAssets, subject: Subject, num_frames: int, size: int) -> Clip:
+    """A person in random light, before a random camera, in random motion."""
     light, camera_look = sample_light(rng), sample_camera_look(rng)
     names = assets.head.expression_names
     motions = _turned(rng, [sample_motion(rng, names) for _ in range(num_frames)])

@@ -9,7 +9,7 @@ import pytest
 
 from omg_jax.data.makehuman import Makehuman
 from omg_jax.data.portraits.agreement import head_agreement
-from omg_jax.data.portraits.clip import load_portrait_assets, pose_vertices, render_clip, sample_subject
+from omg_jax.data.portraits.clip import film, load_portrait_assets, pose_vertices, render_clip, sample_subject
 from omg_jax.data.portraits.motion import sample_motion
 from omg_jax.data.portraits.plain import plain_clip
 from omg_jax.data.portraits.scene import Part, build_scene
@@ -98,7 +98,8 @@ def test_clip_is_a_function_of_its_seed(assets):
 @needs_assets
 @pytest.mark.parametrize("seed", range(4))
 def test_the_matte_shows_the_head_that_the_parameters_make(assets, seed):
-    clip = render_clip(assets, seed, num_frames=2, size=512)
-    agreement = head_agreement(assets, sample_subject(np.random.default_rng(seed), assets), clip)
+    rng = np.random.default_rng(seed)
+    subject = sample_subject(rng, assets)
+    agreement = head_agreement(assets, subject, film(rng, assets, subject, num_frames=2, size=512))
     assert (agreement.overlap > HEAD_OVERLAP).all()
     assert (agreement.inside_matte > INSIDE_PORTRAIT).all()
