@@ -85,6 +85,23 @@ def tracking() -> str:
     return f"**Tracking**: reprojection error in {result['unit']}. {source(result)}\n\n{table(columns, rows)}\n"
 
 
+def portraits() -> str:
+    """How far parameters and pictures of synthetic people agree, and the speed of drawing them."""
+    result = load("portraits")
+    if result is None:
+        return ""
+    rows = [
+        [what, *(f"{value:.3f}" for value in result[key].values())]
+        for what, key in (
+            ("overlap (IoU) of our head and the drawn one", "head_iou"),
+            ("share of our head inside the matte", "head_inside_matte"),
+        )
+    ]
+    rates = ", ".join(f"{rate:.1f} in {clips}" for clips, rate in result["frames_per_second_on_two_cores"].items())
+    title = f"**Synthetic portraits**: {result['people']} people. Frames per second of two CPU cores: {rates}"
+    return f"{title}. {source(result)}\n\n{table(['', *result['head_iou']], rows)}\n"
+
+
 def rasterizer() -> str:
     """Times by scene."""
     result = load("rasterizer_cpu")
@@ -157,6 +174,7 @@ def main() -> None:
         avatar("avatar_gpu", "The small preset on a GPU"),
         avatar("paper_size", "The paper preset, full size with random weights"),
         attention(),
+        portraits(),
         rasterizer(),
     ]
     before, _, rest = README.read_text().partition(BEGIN)

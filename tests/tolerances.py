@@ -6,7 +6,10 @@ Each is a pair of keyword arguments for numpy.testing.assert_allclose.
 FLOAT32_ROUNDING = dict(rtol=1e-5, atol=1e-6)  # dozens of float32 operations (6e-8 each) on values of order one
 JPEG_LEVELS = dict(rtol=0, atol=12)  # of 255: what quality 95 with halved chroma may change in a smooth picture
 FLOAT16_OFFSETS = dict(rtol=0, atol=5e-4)  # world units (0.1 mm): bases stored in float16, weighted by sliders up to 2
-TEXTURE_BORDER = dict(rtol=0, atol=1e-2)  # texture values: lookups stay a thousandth of a texel inside the border
+ONE_LEVEL = dict(rtol=0, atol=1)  # of 255: eight-bit textures are rounded once per step
+EVEN_SKY = dict(rtol=0, atol=2e-2)  # of 1: sums over 400 directions in place of integrals over the sphere
+HEAD_OVERLAP = 0.97  # intersection over union of the drawn head and ours; the drawn one is uneven and has its own ears
+INSIDE_PORTRAIT = 0.99  # share of our head that the portrait's matte covers
 HEAD_PARITY = dict(rtol=0, atol=1e-5)  # metres; the head's float32 chain of rotations against a float64 one
 SKINNING = dict(rtol=1e-5, atol=1e-5)  # world units; a chain of float32 rotations and sums over bases of order one
 ROTATIONS = dict(rtol=0, atol=5e-6)  # radians and matrix entries; float32, through an arc tangent or arc sine and back

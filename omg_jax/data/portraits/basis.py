@@ -26,14 +26,34 @@ EYE_HELPERS = slice(14598, 14742)
 OPPOSITES = {"incr": "decr", "up": "down", "out": "in", "forward": "backward", "convex": "concave",
              "uncompress": "compress"}  # fmt: skip
 SLIDER_FOLDERS = ("head", "forehead", "nose", "mouth", "chin", "eyes", "eyebrows", "cheek")
-DETAIL_SPREAD = 0.24
+# Standard deviation of a detail slider, and the largest one.
+DETAIL_SPREAD, DETAIL_LIMIT = 0.24, 0.75
+# fmt: off
+# Traits that come together: slider by slider, what a standard deviation of the trait adds.
+TRAITS = {
+    "long face": {"head-scale-vert-incr": 0.16, "chin-height-incr": 0.16, "head-scale-horiz-incr": -0.13},
+    "strong jaw": {"chin-width-incr": 0.16, "chin-bones-incr": 0.16, "chin-prognathism-incr": 0.08},
+    "large nose": {"nose-scale-depth-incr": 0.13, "nose-scale-vert-incr": 0.13, "nose-volume-incr": 0.13},
+    "full lips": {
+        "mouth-lowerlip-height-incr": 0.13, "mouth-scale-vert-incr": 0.13, "mouth-lowerlip-volume-incr": 0.16,
+    },
+    "large eyes": {"eye-scale-incr": 0.13, "eye-height2-incr": 0.13, "eye-height1-incr": 0.08},
+}
+# fmt: on
+# Sliders too strong at the common spread, by eye.
+CALM = {"forehead-nubian-incr": 0.4, "head-trans-forward": 0.3, "head-trans-up": 0.3, "head-angle-out": 0.5,
+        "eye-height1-incr": 0.6, "eye-height3-incr": 0.6, "eye-push2-out": 0.6, "mouth-scale-depth-incr": 0.6,
+        "eye-trans-out": 0.7, "mouth-trans-forward": 0.6}  # fmt: skip
+# What no slider makes: asymmetry and ears, a few targets of each folder up to this weight.
+LOOSE_TARGETS = {"asym": (8, 0.25), "ears": (6, 0.5)}
 
 
 class BodyBasis(NamedTuple):
     """Identities and expressions of all rows of the base mesh, in the head's frame and world units.
 
     joint_template and joint_shape give the head model's joints. Vertex head_rows[i] of the head is skin, the blend of
-    rows skin_rows[i] of the base mesh by skin_weights[i]; skull_rows are the base mesh's rows above the chin.
+    rows skin_rows[i] of the base mesh by skin_weights[i]; skull_rows are the base mesh's rows above the chin, lip_rows
+    those of the lips.
     """
 
     scale: float
@@ -46,6 +66,7 @@ class BodyBasis(NamedTuple):
     skin_rows: Int[np.ndarray, "k 3"]
     skin_weights: Float[np.ndarray, "k 3"]
     skull_rows: Int[np.ndarray, "r"]
+    lip_rows: Int[np.ndarray, "l"]
 
     def identity(self, shape: Float[np.ndarray, "s"]) -> Float[np.ndarray, "b 3"]:
         """The base mesh of a person without expression."""
@@ -97,6 +118,7 @@ def body_basis(makehuman: Makehuman, head: Head) -> BodyBasis:
         skin_rows=base_rows,
         skin_weights=weights,
         skull_rows=np.unique(base_rows[skull, 0]),
+        lip_rows=np.unique(base_rows[np.isin(head_rows, head.regions["lips"]), 0]),
     )
 
 
@@ -128,7 +150,7 @@ def slider_targets(makehuman: Makehuman) -> dict[str, dict[str, float]]:
 
 
 def shape_of(rng: np.random.Generator, person: Person, names: tuple[str, ...]) -> Float[np.ndarray, "s"]:
-    """Slider values of a person: the macro directions exactly, details at random."""
+    """Slider values of a person: the macro directions exactly, build and age in what they do to a face, traits."""
     african, asian, _ = person.race
     macros = {
         "macro-male-female": 1.0 - 2.0 * person.female,
@@ -136,8 +158,37 @@ def shape_of(rng: np.random.Generator, person: Person, names: tuple[str, ...]) -
         "macro-african-caucasian": 2.0 * (african - 1.0 / 3.0),
         "macro-asian-caucasian": 2.0 * (asian - 1.0 / 3.0),
     }
-    details = np.clip(DETAIL_SPREAD * rng.standard_normal(len(names)), -1.0, 1.0)
-    return np.array([macros.get(name, detail) for name, detail in zip(names, details, strict=True)], np.float32)
+    heavy = 2.0 * person.weight - 1.0
+    means = {
+        "head-fat-incr": 0.55 * heavy,
+        "cheek-volume-incr": 0.25 * heavy,
+        "head-age-incr": 0.7 * person.old - 0.2,
+        "eye-bag-out": 0.4 * person.old - 0.1,
+        "eye-epicanthus-out": -0.3 * asian,
+        "nose-flaring-incr": 0.3 * african,
+        "eye-scale-incr": 0.15,
+    }
+    for trait in TRAITS.values():
+        strength = rng.standard_normal()
+        for name, share in trait.items():
+            means[name] = means.get(name, 0.0) + strength * share
+    details = DETAIL_SPREAD * rng.standard_normal(len(names))
+    values = [
+        macros[name] if name in macros
+        else np.clip(means.get(name, 0.0) + CALM.get(name, 1.0) * detail, -DETAIL_LIMIT, DETAIL_LIMIT)
+        for name, detail in zip(names, details, strict=True)
+    ]  # fmt: skip
+    return np.array(values, np.float32)
+
+
+def loose_details(rng: np.random.Generator, makehuman: Makehuman) -> Float[np.ndarray, "b 3"]:
+    """What makes a face uneven and its own, beyond the head's sliders: about a millimetre; world units."""
+    weights = {}
+    for folder, (count, most) in LOOSE_TARGETS.items():
+        names = makehuman.target_names(folder)
+        for name in rng.choice(names, size=min(count, len(names)), replace=False):
+            weights[str(name)] = float(rng.uniform(0.0, most))
+    return (SCALE * makehuman.offsets(weights)).astype(np.float32)
 
 
 def macro_targets(

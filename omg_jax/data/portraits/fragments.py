@@ -3,64 +3,27 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy import sparse
-
-# A layer this close to the surface behind it (world units) is drawn on it: brows lie on the skin, hair on the scalp.
-DEPTH_BIAS = 0.01
-# Fragments are worked on in pieces that stay in a core's cache.
-CHUNK = 8192
 
 
 class Fragments(NamedTuple):
-    """pixels are flat indices (row * width + column); barycentrics are perspective-correct."""
+    """pixels are flat indices (row * width + column)."""
 
     pixels: Int[np.ndarray, "n"]
     triangles: Int[np.ndarray, "n"]
-    barycentrics: Float[np.ndarray, "n 3"]
-
-
-def visible_fragments(
-    points: Float[np.ndarray, "v 3"],
-    faces: Int[np.ndarray, "f 3"],
-    face_index: Int[np.ndarray, "h w"],
-    chosen: Bool[np.ndarray, "h w"] | None = None,
-    centre: float = 0.5,
-) -> Fragments:
-    """One fragment per covered pixel (or per chosen one) of a z-buffer's face_index (-1 where empty).
-
-    points are (x, y) in pixels and camera depth; centre is where in the pixel the fragment lies, along both axes.
-    """
-    pixels = np.flatnonzero(face_index >= 0 if chosen is None else chosen).astype(np.int32)
-    triangles = face_index.reshape(-1)[pixels]
-    return Fragments(pixels, triangles, _barycentrics(points, faces, triangles, pixels, face_index.shape[1], centre)[0])
 
 
 def layered_fragments(
-    points: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], depth: Float[np.ndarray, "h w"]
+    points: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], size: tuple[int, int]
 ) -> Fragments:
-    """Every fragment of every triangle in front of `depth` (camera z, +inf where empty), far triangles first.
+    """Every fragment of every triangle, far triangles first: (pixel, triangle) pairs, two-sided.
 
-    Triangles are ordered by the depth of their centroid; two-sided.
+    points are (x, y) in pixels and camera depth. Triangles are ordered by the depth of their centroid.
     """
     order = np.argsort(-points[faces, 2].sum(axis=1), kind="stable")
-    pixels, rows = _cover(points[faces[order]][..., :2], depth.shape)
-    triangles = order[rows].astype(np.int32)
-    barycentrics, fragment_depth = _barycentrics(points, faces, triangles, pixels, depth.shape[1])
-    in_front = fragment_depth < depth.reshape(-1)[pixels] + DEPTH_BIAS
-    return Fragments(pixels[in_front], triangles[in_front], barycentrics[in_front])
-
-
-def interpolate(
-    fragments: Fragments, values: Float[np.ndarray, "k c"], corners: Int[np.ndarray, "f 3"]
-) -> Float[np.ndarray, "n c"]:
-    """Values whose row for corner j of triangle f is corners[f, j] (faces, or uv ids), at each fragment."""
-    ids = corners[fragments.triangles]
-    weights = fragments.barycentrics
-    result = values[ids[:, 0]] * weights[:, 0:1]
-    result += values[ids[:, 1]] * weights[:, 1:2]
-    result += values[ids[:, 2]] * weights[:, 2:3]
-    return result
+    pixels, rows = _cover(points[faces[order]][..., :2], size)
+    return Fragments(pixels, order[rows].astype(np.int32))
 
 
 def composite(
@@ -92,12 +55,12 @@ def _cover(corners: Float[np.ndarray, "t 3 2"], size: tuple[int, int]) -> tuple[
     height, width = size
     first = np.clip(np.ceil(corners[..., 1].min(axis=1) - 0.5), 0, height).astype(np.int32)
     last = np.clip(np.ceil(corners[..., 1].max(axis=1) - 0.5), 0, height).astype(np.int32)
-    triangle, offset = _expand(last - first)
+    triangle, offset = expand(last - first)
     row = first[triangle] + offset
     left, right = _span(corners[triangle], row + 0.5)
     begin = np.clip(np.ceil(left - 0.5), 0, width).astype(np.int32)
     end = np.clip(np.ceil(right - 0.5), 0, width).astype(np.int32)
-    span, offset = _expand(np.maximum(end - begin, 0))
+    span, offset = expand(np.maximum(end - begin, 0))
     return row[span] * width + begin[span] + offset, triangle[span]
 
 
@@ -116,40 +79,8 @@ def _span(corners: Float[np.ndarray, "s 3 2"], y: Float[np.ndarray, "s"]) -> tup
     return np.where(missed, 0.0, left), np.where(missed, 0.0, right)
 
 
-def _expand(counts: Int[np.ndarray, "k"]) -> tuple[np.ndarray, np.ndarray]:
+def expand(counts: Int[np.ndarray, "k"]) -> tuple[np.ndarray, np.ndarray]:
     """Row k repeated counts[k] times, and the running number within each repetition."""
     rows = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
     starts = np.cumsum(counts, dtype=np.int64) - counts
     return rows, (np.arange(rows.size, dtype=np.int64) - starts[rows]).astype(np.int32)
-
-
-def _barycentrics(
-    points: Float[np.ndarray, "v 3"],
-    faces: Int[np.ndarray, "f 3"],
-    triangles: Int[np.ndarray, "n"],
-    pixels: Int[np.ndarray, "n"],
-    width: int,
-    centre: float = 0.5,
-) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n"]]:
-    """Perspective-correct barycentrics of pixels in their triangles, and the camera depth there."""
-    corner = points[faces].astype(np.float32)
-    edge_1, edge_2 = corner[:, 1, :2] - corner[:, 0, :2], corner[:, 2, :2] - corner[:, 0, :2]
-    area = edge_1[:, 0] * edge_2[:, 1] - edge_1[:, 1] * edge_2[:, 0]
-    area = np.where(np.abs(area) < 1e-9, 1e-9, area)
-    # Per triangle: l1 / z1 and l2 / z2 are linear in the pixel, relative to corner 0, and so is l0 / z0.
-    inverse_z = 1.0 / corner[..., 2]
-    slope_1 = np.stack([edge_2[:, 1], -edge_2[:, 0]], axis=1) / area[:, None]
-    slope_2 = np.stack([-edge_1[:, 1], edge_1[:, 0]], axis=1) / area[:, None]
-    table = np.concatenate([corner[:, 0, :2], slope_1, slope_2, inverse_z], axis=1)
-    weights, depth = np.empty((triangles.size, 3), np.float32), np.empty(triangles.size, np.float32)
-    for start in range(0, triangles.size, CHUNK):
-        part = slice(start, start + CHUNK)
-        x0, y0, a1, b1, a2, b2, *inverse = np.ascontiguousarray(table[triangles[part]].T)
-        y, x = np.divmod(pixels[part], np.int32(width))
-        dx, dy = x + np.float32(centre) - x0, y + np.float32(centre) - y0
-        l1, l2 = dx * a1 + dy * b1, dx * a2 + dy * b2
-        shares = [np.clip(share, 0.0, 1.0) * z for share, z in zip((1.0 - l1 - l2, l1, l2), inverse, strict=True)]
-        depth[part] = 1.0 / (shares[0] + shares[1] + shares[2])
-        for column, share in enumerate(shares):
-            weights[part, column] = share * depth[part]
-    return weights, depth

@@ -1,19 +1,65 @@
-"""How much of the sky and of each light a vertex sees: depth maps of the mesh from many directions."""
+"""What each vertex sees of the sphere around the head: depth maps of the mesh from many directions, made once per clip.
+
+Openness to the sky and soft shadows of any light are sums over these directions, so a frame costs a small product.
+"""
+
+from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from omg_jax.geometry.visibility import zbuffer
 from omg_jax.types import Camera
 
-MAP_SIZE = 192
+MAP_SIZE = 160
 # The maps look from so far away that they are orthographic for all that matters here; world units.
 DISTANCE = 100.0
 # Points are lifted off their own surface by this much along the normal, and compared with this tolerance.
 LIFT = 0.02
 TOLERANCE = 0.025
-NUM_SKY_DIRECTIONS = 40
+NUM_DIRECTIONS = 72
+# Below this height of a direction the shoulders stand in the way for every vertex of the head.
+LOWEST_DIRECTION = -0.7
+# Light that creeps round a surface that is turned away passes its own body by this much.
+TURNED_AWAY = 0.45
+# Lights blur over this angle (radians): about the spacing of the directions.
+LIGHT_SPREAD = 0.26
+
+
+class Visibility(NamedTuple):
+    """seen is 1 where nothing stands between a vertex and infinity in a direction, else 0; openness as below."""
+
+    directions: Float[np.ndarray, "d 3"]
+    seen: Float[np.ndarray, "v d"]
+    openness: Float[np.ndarray, "v"]
+
+    def shadow(self, lights: Float[np.ndarray, "k 3"]) -> Float[np.ndarray, "v k"]:
+        """Share of each light (unit vectors in the head's frame) that reaches each vertex."""
+        weights = np.exp((self.directions @ lights.T - 1.0) / LIGHT_SPREAD**2)
+        return self.seen @ (weights / weights.sum(axis=0)).astype(np.float32)
+
+
+def visibility(
+    vertices: Float[np.ndarray, "v 3"],
+    normals: Float[np.ndarray, "v 3"],
+    faces: Int[np.ndarray, "f 3"],
+    directions: Float[np.ndarray, "d 3"],
+    before: Visibility | None = None,
+    changed: Bool[np.ndarray, "d"] | None = None,
+) -> Visibility:
+    """What each vertex sees. faces cast the shadows.
+
+    openness is the share of the directions' light that arrives, weighted by the cosine to the normal, in [0, 1].
+    before: what was seen in another pose, which only the `changed` directions replace.
+    """
+    if before is None:
+        seen = visible_from(vertices, normals, faces, directions)
+    else:
+        seen = np.array(before.seen)
+        seen[:, changed] = visible_from(vertices, normals, faces, directions[changed])
+    return Visibility(directions, *(np.asarray(x) for x in _weighed(seen, normals, directions)))
 
 
 def visible_from(
@@ -24,52 +70,14 @@ def visible_from(
 ) -> Float[np.ndarray, "v d"]:
     """1 where nothing stands between a vertex and infinity in a direction (a unit vector), else 0."""
     corners = vertices[faces[faces.any(axis=1)]]
-    centre = corners.mean(axis=(0, 1))
-    reach = float(np.linalg.norm(corners - centre, axis=-1).max()) * 1.02
+    low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
+    centre = 0.5 * (low + high)
+    reach = float(np.linalg.norm(high - low)) / 2.0 * 1.02
     cameras = Camera(
         np.stack([_look_from(direction, centre) for direction in directions]),
         np.broadcast_to(_map_intrinsics(reach), (len(directions), 3, 3)),
     )
-    depth = np.asarray(_depth_maps(vertices, faces, cameras))
-    result = np.empty((len(vertices), len(directions)), np.float32)
-    lifted = vertices + LIFT * normals
-    for index, (matrix, intrinsics) in enumerate(zip(*cameras, strict=True)):
-        points = lifted @ matrix[:3, :3].T + matrix[:3, 3]
-        pixels = points[:, :2] / points[:, 2:] * intrinsics[0, 0] + MAP_SIZE / 2
-        x, y = np.clip(pixels.astype(np.int32), 0, MAP_SIZE - 1).T
-        result[:, index] = points[:, 2] < depth[index, y, x] + TOLERANCE
-    return result
-
-
-def openness(
-    vertices: Float[np.ndarray, "v 3"], normals: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]
-) -> Float[np.ndarray, "v"]:
-    """Share of the sky that each vertex sees, weighted by the cosine to its normal, in [0, 1]."""
-    directions = sky_directions(NUM_SKY_DIRECTIONS)
-    cosines = np.maximum(normals @ directions.T, 0.0)
-    seen = visible_from(vertices, normals, faces, directions)
-    return (seen * cosines).sum(axis=1) / (cosines.sum(axis=1) + 1e-6)
-
-
-def light_shadow(
-    vertices: Float[np.ndarray, "v 3"],
-    normals: Float[np.ndarray, "v 3"],
-    faces: Int[np.ndarray, "f 3"],
-    directions: Float[np.ndarray, "k 3"],
-    spread: float = 0.22,
-    samples: int = 6,
-) -> Float[np.ndarray, "v k"]:
-    """Share of each light that reaches a vertex; a light is a disc of angular radius `spread` (radians)."""
-    angles = np.arange(samples) * 2.399963
-    radii = spread * np.sqrt((np.arange(samples) + 0.5) / samples)
-    rays = []
-    for direction in directions:
-        right, up = _frame(direction)
-        offset = np.cos(angles)[:, None] * right + np.sin(angles)[:, None] * up
-        ray = direction + radii[:, None] * offset
-        rays.append(ray / np.linalg.norm(ray, axis=1, keepdims=True))
-    seen = visible_from(vertices, normals, faces, np.concatenate(rays).astype(np.float32))
-    return seen.reshape(len(vertices), len(directions), samples).mean(axis=2)
+    return np.asarray(_seen(vertices, vertices + LIFT * normals, faces, cameras))
 
 
 def sky_directions(count: int) -> Float[np.ndarray, "d 3"]:
@@ -80,8 +88,22 @@ def sky_directions(count: int) -> Float[np.ndarray, "d 3"]:
 
 
 @jax.jit
-def _depth_maps(vertices: jax.Array, faces: jax.Array, cameras: Camera) -> jax.Array:
-    return zbuffer(vertices, faces, cameras, (MAP_SIZE, MAP_SIZE)).depth
+def _seen(vertices: jax.Array, lifted: jax.Array, faces: jax.Array, cameras: Camera) -> jax.Array:
+    depth = zbuffer(vertices, faces, cameras, (MAP_SIZE, MAP_SIZE)).depth
+    points = jnp.einsum("vj,dij->vdi", lifted, cameras.world_to_camera[:, :3, :3]) + cameras.world_to_camera[:, :3, 3]
+    pixels = points[..., :2] / points[..., 2:] * cameras.intrinsics[0, 0, 0] + MAP_SIZE / 2
+    column, row = jnp.moveaxis(jnp.clip(pixels.astype(jnp.int32), 0, MAP_SIZE - 1), -1, 0)
+    nearest = depth[jnp.arange(len(depth)), row, column]
+    return (points[..., 2] < nearest + TOLERANCE).astype(jnp.float32)
+
+
+@jax.jit
+def _weighed(seen: jax.Array, normals: jax.Array, directions: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """What is seen, with the body in the way only where a surface is turned to a direction; and the openness."""
+    cosines = normals @ directions.T
+    facing = jnp.maximum(cosines, 0.0)
+    openness = (seen * facing).sum(axis=1) / (facing.sum(axis=1) + 1e-6)
+    return jnp.where(cosines < 0.0, jnp.maximum(seen, TURNED_AWAY), seen), openness
 
 
 def _map_intrinsics(reach: float) -> Float[np.ndarray, "3 3"]:
@@ -91,17 +113,11 @@ def _map_intrinsics(reach: float) -> Float[np.ndarray, "3 3"]:
 
 def _look_from(direction: Float[np.ndarray, "3"], centre: Float[np.ndarray, "3"]) -> Float[np.ndarray, "4 4"]:
     """World-to-camera matrix of a map that looks from `direction` at the centre."""
-    right, up = _frame(direction)
-    matrix = np.eye(4, dtype=np.float32)
-    matrix[:3, :3] = np.stack([right, -up, -direction])
-    matrix[:3, 3] = [0.0, 0.0, DISTANCE]
-    matrix[:3, 3] -= matrix[:3, :3] @ centre
-    return matrix
-
-
-def _frame(direction: Float[np.ndarray, "3"]) -> tuple[np.ndarray, np.ndarray]:
-    """Two unit vectors orthogonal to a direction: right and up, right-handed with it."""
     helper = np.array([0.0, 1.0, 0.0]) if abs(direction[1]) < 0.9 else np.array([0.0, 0.0, 1.0])
     right = np.cross(helper, direction)
     right /= np.linalg.norm(right)
-    return right, np.cross(direction, right)
+    matrix = np.eye(4, dtype=np.float32)
+    matrix[:3, :3] = np.stack([right, -np.cross(direction, right), -direction])
+    matrix[:3, 3] = [0.0, 0.0, DISTANCE]
+    matrix[:3, 3] -= matrix[:3, :3] @ centre
+    return matrix

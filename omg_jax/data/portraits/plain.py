@@ -1,17 +1,19 @@
 """Clips that need no asset pack: a head model in smooth random colours, for tests of training."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from omg_jax.data.clips import Clip
-from omg_jax.data.portraits.cameras import fit_cameras, project
-from omg_jax.data.portraits.fragments import interpolate, visible_fragments
-from omg_jax.data.portraits.render import develop
-from omg_jax.data.portraits.shading import MATERIALS, Light, sample_light, shade
+from omg_jax.data.portraits.cameras import fit_cameras
+from omg_jax.data.portraits.develop import CameraLook, develop
+from omg_jax.data.portraits.light import sample_light
+from omg_jax.data.portraits.shading import Light, harmonics
 from omg_jax.geometry.normals import vertex_normals
-from omg_jax.geometry.visibility import zbuffer
+from omg_jax.geometry.visibility import barycentrics, zbuffer
 from omg_jax.head.load import Head
 from omg_jax.head.model import head_vertices, zero_params
 from omg_jax.types import Camera, HeadParams
@@ -43,7 +45,7 @@ def plain_clip(head: Head, seed: int, num_frames: int, size: int) -> Clip:
     cameras = fit_cameras(rng, vertices[0, above_neck], angles, size)
     normals = np.asarray(vertex_normals(jnp.asarray(vertices), head.model.faces))
     frames = [
-        _draw(head, vertices[i], normals[i], colours, light, Camera(*(x[i] for x in cameras)), size)
+        _draw(rng, head, vertices[i], normals[i], colours, light, Camera(*(x[i] for x in cameras)), size)
         for i in range(num_frames)
     ]
     images, mattes = (np.stack(x) for x in zip(*frames, strict=True))
@@ -79,6 +81,7 @@ def _vertex_colours(rng: np.random.Generator, head: Head) -> Float[np.ndarray, "
 
 
 def _draw(
+    rng: np.random.Generator,
     head: Head,
     vertices: Float[np.ndarray, "v 3"],
     normals: Float[np.ndarray, "v 3"],
@@ -87,16 +90,18 @@ def _draw(
     camera: Camera,
     size: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    faces = np.asarray(head.model.faces)
-    face_index = np.asarray(_zbuffer(vertices, faces, camera, (size, size)).face_index)
-    fragments = visible_fragments(project(camera, vertices), faces, face_index)
     in_camera = normals @ camera.world_to_camera[:3, :3].T
-    values = interpolate(fragments, np.concatenate([colours, in_camera], axis=1), faces)
-    turned = values[:, 4:] / (np.linalg.norm(values[:, 4:], axis=1, keepdims=True) + 1e-9)
-    open_sky, no_shadow = np.ones(len(values), np.float32), np.ones((len(values), len(light.directions)), np.float32)
-    canvas = np.zeros((size * size, 4), np.float32)
-    canvas[fragments.pixels] = shade(light, MATERIALS["skin"], values[:, :4], turned, open_sky, no_shadow)
-    return develop(canvas.reshape(size, size, 4), 1)
+    irradiance = np.stack(harmonics(*in_camera.T), axis=1) @ light.irradiance
+    irradiance += np.maximum(in_camera @ light.directions.T, 0.0) @ light.colours
+    lit = colours * np.concatenate([np.maximum(irradiance, 0.0), np.ones((len(colours), 1))], axis=1)
+    faces = np.asarray(head.model.faces)
+    face_index, weights = _seen(vertices, faces, camera, size)
+    canvas = np.einsum("hwk,hwkc->hwc", weights, lit[faces[face_index]]).astype(np.float32)
+    return develop(rng, canvas, CameraLook())
 
 
-_zbuffer = jax.jit(zbuffer, static_argnums=3)
+@partial(jax.jit, static_argnums=3)
+def _seen(vertices: jax.Array, faces: jax.Array, camera: Camera, size: int) -> tuple[jax.Array, jax.Array]:
+    """Face and barycentric coordinates at every pixel; these are 0 where there is no face."""
+    face_index = zbuffer(vertices, faces, camera, (size, size)).face_index
+    return face_index, barycentrics(vertices, faces, camera, face_index)

@@ -4,6 +4,7 @@ Positions are in the head's frame and world units. Every part follows MakeHuman'
 product.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,43 +12,55 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from omg_jax.data.makehuman import NUM_BODY_VERTICES, ObjMesh, Proxy
-from omg_jax.data.portraits.textures import Texture, sample_texture
+from omg_jax.data.portraits.textures import Texture, sample_alpha
 
 # Nothing below this height (world units in the head's frame) comes into a head-and-shoulders picture.
 LOWEST_HEIGHT = -1.75
 # The high-poly eyes carry a clear cornea shell around the iris; its texels lie below this alpha.
 CORNEA_ALPHA = 0.8
-PADDING = 4096
+# Faces of hair whose alpha nowhere falls below this are drawn as opaque ones; the rest are layers.
+SOLID_ALPHA = 0.93
+VERTEX_PADDING, FACE_PADDING = 8192, 16384
+# Where alpha is looked up within a face: barycentric coordinates.
+PROBES = np.array([(i, j, 4 - i - j) for i in range(5) for j in range(5 - i)], np.float32) / 4.0
+
+Reshape = Callable[[Float[np.ndarray, "n 3"]], Float[np.ndarray, "n 3"]]
 
 
 class Part(NamedTuple):
-    """Something to draw: proxy is None for the skin; faces and uv_corners index mesh vertices and uvs."""
+    """Something to draw: proxy is None for the skin. reshape, if any, moves the fitted vertices of the identity."""
 
     material: str
     texture: Texture
     mesh: ObjMesh
     proxy: Proxy | None
+    relief: Texture | None = None
+    reshape: Reshape | None = None
 
 
 class Scene(NamedTuple):
     """The merged mesh of a person.
 
-    Vertices are placement @ base + offsets, where base are the rows of the base mesh with expression. Faces of opaque
-    parts come first; solid_faces are these, occluders the ones that cast shadows, both padded with empty faces to few
-    different lengths, as are the vertices (each new shape costs a compilation). eye_rows are the merged rows of the
-    left and of the right eye.
+    Vertices are placement @ base + offsets, where base are the rows of the base mesh with expression. The first
+    num_solid faces are opaque; from first_layer on they are drawn as layers. The two overlap in the opaque faces that
+    border on layers: pixels whose middle such a face covers would else show, beside it, what is below. solid_faces are
+    the opaque ones, occluders those that cast shadows; both are padded with empty faces to few different lengths, as
+    are the faces and the vertices (each new shape costs a compilation). texels are each corner's place in its part's
+    texture. eye_rows are the merged rows of the left and of the right eye.
     """
 
     placement: sparse.csr_matrix
     offsets: Float[np.ndarray, "v 3"]
     faces: Int[np.ndarray, "f 3"]
-    uv_corners: Int[np.ndarray, "f 3"]
-    uvs: Float[np.ndarray, "t 2"]
+    texels: Float[np.ndarray, "f 6"]
     face_part: Int[np.ndarray, "f"]
-    num_opaque: int
+    num_faces: int
+    num_solid: int
+    first_layer: int
     solid_faces: Int[np.ndarray, "p 3"]
     occluders: Int[np.ndarray, "o 3"]
     parts: tuple[Part, ...]
+    part_rows: tuple[slice, ...]
     eye_rows: tuple[Int[np.ndarray, "n"], Int[np.ndarray, "n"]]
     normal_sum: sparse.csr_matrix
 
@@ -57,10 +70,22 @@ class Scene(NamedTuple):
 
     def normals(self, vertices: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "v 3"]:
         """Unit vertex normals, weighted by the faces' areas."""
-        corner = vertices[self.faces]
-        face_normals = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-        summed = self.normal_sum @ face_normals
-        return (summed / (np.linalg.norm(summed, axis=1, keepdims=True) + 1e-12)).astype(np.float32)
+        a, b = self._edges(vertices)
+        face_normals = np.stack([a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1], a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2],
+                                 a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]], axis=1)  # fmt: skip
+        return _unit(self.normal_sum @ face_normals)
+
+    def strands(self, vertices: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "v 3"]:
+        """Unit directions, at the vertices, in which the texture's v falls: along the hair where there is hair."""
+        a, b = self._edges(vertices)
+        texels = self.texels[: self.num_faces]
+        s, t = texels[:, 2:4] - texels[:, 0:2], texels[:, 4:6] - texels[:, 0:2]
+        turn = np.sign(s[:, :1] * t[:, 1:] - s[:, 1:] * t[:, :1])
+        return _unit(self.normal_sum @ _unit(turn * (b * s[:, :1] - a * t[:, :1])))
+
+    def _edges(self, vertices: Float[np.ndarray, "v 3"]) -> tuple[np.ndarray, np.ndarray]:
+        corner = vertices[self.faces[: self.num_faces]]
+        return corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
 
 
 def build_scene(
@@ -72,45 +97,55 @@ def build_scene(
     """
     parts = opaque + transparent
     hidden = _hidden_skin(parts)
-    placements, offsets, faces, uv_corners, uvs, face_part, dense = [], [], [], [], [], [], []
+    placements, offsets, part_rows, tables = [], [], [], []
     eye_rows = (np.zeros(0, np.int32),) * 2
-    num_vertices = num_uvs = 0
+    first = 0
     for index, part in enumerate(parts):
         placement, offset = _place(part, identity, scale)
         positions = placement @ identity + offset
-        part_faces, part_uvs = part.mesh.triangles("body" if part.proxy is None else None)
-        keep = _keep_faces(part, part_faces, part_uvs, positions, hidden)
-        part_faces, part_uvs = part_faces[keep], part_uvs[keep]
+        if part.reshape is not None:
+            offset = offset + part.reshape(positions) - positions
+        faces, corners = part.mesh.triangles("body" if part.proxy is None else None)
+        keep = _keep_faces(part, faces, corners, positions, hidden)
+        faces, corners = faces[keep], corners[keep]
         if part.material == "eyes":
             # Eyeballs keep their place under every expression: they turn by eye_pose alone.
             placement, offset = sparse.csr_matrix(placement.shape), positions
             left = positions[:, 0] > 0.0
-            eye_rows = tuple((np.flatnonzero(side) + num_vertices).astype(np.int32) for side in (left, ~left))
+            eye_rows = tuple((np.flatnonzero(side) + first).astype(np.int32) for side in (left, ~left))
+        uvs = part.mesh.uvs[corners]
+        solid = np.full(len(faces), index < len(opaque))
+        casts = solid | (part.material == "hair")
+        if part.material == "hair":
+            alpha = sample_alpha(part.texture, np.einsum("pk,fkc->fpc", PROBES, uvs), 3)
+            solid, casts = alpha.min(axis=1) > SOLID_ALPHA, alpha.mean(axis=1) > 0.5
+        tables.append((faces + first, _texels(part.texture, uvs), np.full(len(faces), index), solid, casts))
         placements.append(placement)
         offsets.append(offset)
-        faces.append(part_faces + num_vertices)
-        uv_corners.append(part_uvs + num_uvs)
-        uvs.append(part.mesh.uvs)
-        face_part.append(np.full(len(part_faces), index, np.int32))
-        dense.append(_dense_faces(part, part_uvs))
-        num_vertices, num_uvs = num_vertices + len(positions), num_uvs + len(part.mesh.uvs)
-    all_faces = np.concatenate(faces).astype(np.int32)
-    num_opaque = sum(len(x) for x in faces[: len(opaque)])
-    spare = -num_vertices % PADDING
+        part_rows.append(slice(first, first + len(positions)))
+        first += len(positions)
+    faces, texels, face_part, solid, casts = (np.concatenate(column) for column in zip(*tables, strict=True))
+    in_layers = np.zeros(first, bool)
+    in_layers[faces[~solid]] = True
+    border = solid & in_layers[faces].any(axis=1)
+    order = np.argsort(border + 2 * ~solid, kind="stable")
+    faces, spare = faces[order].astype(np.int32), -first % VERTEX_PADDING
     placements.append(sparse.csr_matrix((spare, len(identity))))
     return Scene(
         placement=sparse.vstack(placements).tocsr().astype(np.float32),
-        offsets=_padded(np.concatenate(offsets)).astype(np.float32),
-        faces=all_faces,
-        uv_corners=np.concatenate(uv_corners).astype(np.int32),
-        uvs=np.concatenate(uvs).astype(np.float32),
-        face_part=np.concatenate(face_part),
-        num_opaque=num_opaque,
-        solid_faces=_padded(all_faces[:num_opaque]),
-        occluders=_padded(all_faces[np.concatenate(dense)]),
+        offsets=_padded(np.concatenate(offsets), VERTEX_PADDING).astype(np.float32),
+        faces=_padded(faces, FACE_PADDING),
+        texels=_padded(texels[order], FACE_PADDING).astype(np.float32),
+        face_part=_padded(face_part[order], FACE_PADDING).astype(np.int32),
+        num_faces=len(faces),
+        num_solid=int(solid.sum()),
+        first_layer=int((solid & ~border).sum()),
+        solid_faces=_padded(faces[: solid.sum()], FACE_PADDING),
+        occluders=_padded(faces[casts[order]], FACE_PADDING),
         parts=parts,
+        part_rows=tuple(part_rows),
         eye_rows=eye_rows,
-        normal_sum=_incidence(all_faces, num_vertices + spare),
+        normal_sum=_incidence(faces, first + spare),
     )
 
 
@@ -147,27 +182,23 @@ def _keep_faces(
     if part.proxy is None:
         keep &= ~hidden[faces].all(axis=1)
     if part.material == "eyes":
-        keep &= _alpha(part, uv_corners) >= CORNEA_ALPHA
+        keep &= sample_alpha(part.texture, part.mesh.uvs[uv_corners].mean(axis=1)) >= CORNEA_ALPHA
     return keep
 
 
-def _dense_faces(part: Part, uv_corners: Int[np.ndarray, "f 3"]) -> Bool[np.ndarray, "f"]:
-    """Faces that cast shadows: all of the opaque parts, and hair where its texture is mostly there."""
-    if part.material == "brows":
-        return np.zeros(len(uv_corners), bool)
-    if part.material == "hair":
-        return _alpha(part, uv_corners) > 0.5
-    return np.ones(len(uv_corners), bool)
+def _texels(texture: Texture, uvs: Float[np.ndarray, "f 3 2"]) -> Float[np.ndarray, "f 6"]:
+    """(x, y) of three corners in texels: u runs to the right, v upwards, over [0, 1]."""
+    height, width = texture.shape[:2]
+    return np.stack([uvs[..., 0] * width - 0.5, (1.0 - uvs[..., 1]) * height - 0.5], axis=-1).reshape(-1, 6)
 
 
-def _alpha(part: Part, uv_corners: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "f"]:
-    """The texture's alpha at the centre of each face."""
-    return sample_texture(part.texture, part.mesh.uvs[uv_corners].mean(axis=1))[:, 3]
+def _unit(rows: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+    return rows / (np.sqrt(np.einsum("vc,vc->v", rows, rows))[:, None] + np.float32(1e-12))
 
 
-def _padded(rows: np.ndarray) -> np.ndarray:
-    """Zero rows appended up to a multiple of PADDING; a face of zeros has no area."""
-    return np.concatenate([rows, np.zeros((-len(rows) % PADDING, *rows.shape[1:]), rows.dtype)])
+def _padded(rows: np.ndarray, multiple: int) -> np.ndarray:
+    """Zero rows appended up to a multiple; a face of zeros has no area."""
+    return np.concatenate([rows, np.zeros((-len(rows) % multiple, *rows.shape[1:]), rows.dtype)])
 
 
 def _incidence(faces: Int[np.ndarray, "f 3"], num_vertices: int) -> sparse.csr_matrix:

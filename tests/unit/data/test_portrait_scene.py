@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from omg_jax.data.makehuman import NUM_BODY_VERTICES, ObjMesh, Proxy
-from omg_jax.data.portraits.occlusion import light_shadow, openness, sky_directions, visible_from
+from omg_jax.data.portraits.occlusion import TURNED_AWAY, sky_directions, visibility, visible_from
 from omg_jax.data.portraits.scene import Part, build_scene
 from tests.tolerances import FLOAT32_ROUNDING
 
-OPAQUE = np.ones((4, 4, 4), np.float32)
+OPAQUE = np.full((4, 4, 4), 255, np.uint8)
 SCALE = 0.5
 
 
@@ -56,14 +56,20 @@ def scene(identity):
     skin = Part("skin", OPAQUE, mesh([[0, 1, 2], [3, 4, 2], [5, 5, 5]], 6), None)
     garment = Part("cloth", OPAQUE, mesh([[0, 1, 2]], 3), proxy([0, 1, 2], deleted=[3, 4, 2]))
     eyes = Part("eyes", OPAQUE, mesh([[0, 1, 2], [3, 3, 3]], 4), proxy([1, 1, 1, 3], deleted=[]))
-    hair = Part("hair", np.zeros((4, 4, 4), np.float32), mesh([[0, 1, 2]], 3), proxy([0, 1, 2], deleted=[]))
+    hair = Part("hair", np.zeros((4, 4, 4), np.uint8), mesh([[0, 1, 2]], 3), proxy([0, 1, 2], deleted=[]))
     return build_scene((skin, garment, eyes), (hair,), identity, SCALE)
 
 
+def drawn(scene):
+    """Faces and their parts without the padding."""
+    return scene.faces[: scene.num_faces], scene.face_part[: scene.num_faces]
+
+
 def test_skin_under_a_garment_and_below_the_picture_is_not_drawn(scene):
-    skin_faces = scene.faces[scene.face_part == 0]
+    faces, parts = drawn(scene)
+    skin_faces = faces[parts == 0]
     np.testing.assert_array_equal(skin_faces, [[0, 1, 2]])
-    assert scene.num_opaque == (scene.face_part < 3).sum()
+    assert scene.num_solid == (parts < 3).sum()
 
 
 def test_parts_follow_the_base_mesh_and_eyes_keep_their_place(scene, identity):
@@ -72,7 +78,8 @@ def test_parts_follow_the_base_mesh_and_eyes_keep_their_place(scene, identity):
     rest, raised = scene.vertices(identity), scene.vertices(moved)
     change = (raised - rest)[:, 1]
     eyes = np.concatenate(scene.eye_rows)
-    garment = np.unique(scene.faces[scene.face_part == 1])
+    faces, parts = drawn(scene)
+    garment = np.unique(faces[parts == 1])
     np.testing.assert_allclose(change[garment], 0.25, **FLOAT32_ROUNDING)
     np.testing.assert_array_equal(change[eyes], 0.0)
     # The offset of one asset unit, at the identity's own scale of one.
@@ -87,8 +94,36 @@ def test_left_and_right_eye_are_told_apart(scene, identity):
 
 
 def test_clear_hair_casts_no_shadow(scene):
-    hair = scene.faces[scene.face_part == 3][0]
+    faces, parts = drawn(scene)
+    hair = faces[parts == 3][0]
     assert not (np.sort(scene.occluders, axis=1) == np.sort(hair)).all(axis=1).any()
+
+
+def test_dense_hair_is_solid_and_clear_hair_a_layer(identity):
+    """Faces on the border of the two are both, so that no pixel between them shows what is below."""
+    texture = np.full((64, 64, 4), 255, np.uint8)
+    texture[:, 32:, 3] = 0
+    hair = mesh([[0, 1, 2], [3, 4, 2], [5, 3, 4]], 6)._replace(
+        uvs=np.array([[0.1, 0.5], [0.9, 0.5]]),
+        face_uvs=np.array([[0, 0, 0, -1], [0, 0, 0, -1], [1, 1, 1, -1]], np.int32),
+    )
+    skin = Part("skin", OPAQUE, mesh([[0, 1, 2]], 6), None)
+    scene = build_scene((skin,), (Part("hair", texture, hair, proxy([0, 1, 2, 3, 4, 0], deleted=[])),), identity, SCALE)
+    faces, parts = drawn(scene)
+    first = NUM_BODY_VERTICES
+    np.testing.assert_array_equal(parts[scene.num_solid :], [1])
+    np.testing.assert_array_equal(faces[scene.num_solid :], [[first + 5, first + 3, first + 4]])
+    np.testing.assert_array_equal(faces[scene.first_layer : scene.num_solid], [[first + 3, first + 4, first + 2]])
+
+
+def test_strands_run_where_v_falls(identity):
+    quad = mesh([[0, 1, 2]], 3)._replace(
+        uvs=np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), face_uvs=np.array([[0, 1, 2, -1]], np.int32)
+    )
+    scene = build_scene((Part("skin", OPAQUE, quad, None),), (), identity, SCALE)
+    vertices = np.zeros((len(scene.offsets), 3), np.float32)
+    vertices[:3] = [[0, 0, 0], [2, 0, 0], [0, 3, 0]]
+    np.testing.assert_allclose(scene.strands(vertices)[:3], [[0.0, -1.0, 0.0]] * 3, **FLOAT32_ROUNDING)
 
 
 PLATE = np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1]], np.float32)
@@ -112,15 +147,27 @@ def test_a_plate_hides_what_lies_under_it(plates):
 
 
 def test_openness_falls_under_cover(plates):
-    covered = openness(*plates, FACES)
+    covered = visibility(*plates, FACES, sky_directions(40)).openness
     np.testing.assert_allclose(covered[4:], 1.0, **FLOAT32_ROUNDING)
     assert (covered[:4] < 0.7).all()
 
 
-def test_light_is_blocked_by_the_share_of_its_disc(plates):
-    shares = light_shadow(*plates, FACES, np.array([[0.0, 1.0, 0.0]], np.float32))
-    np.testing.assert_array_equal(shares[:4, 0], 0.0)
-    np.testing.assert_array_equal(shares[4:, 0], 1.0)
+def test_a_light_is_blocked_by_what_stands_in_its_way(plates):
+    seen = visibility(*plates, FACES, sky_directions(400))
+    shadow = seen.shadow(np.array([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]], np.float32))
+    assert (shadow[:4, 0] < 0.05).all()
+    np.testing.assert_allclose(shadow[4:, 0], 1.0, **FLOAT32_ROUNDING)
+    # Light from below creeps round a plate that looks up.
+    assert (shadow[:4, 1] >= TURNED_AWAY).all()
+
+
+def test_another_pose_changes_what_its_directions_see(plates):
+    vertices, normals = plates
+    directions = np.array([[0, 1, 0], [0.1, 0.99, 0.1]], np.float32)
+    before = visibility(vertices, normals, FACES, directions)
+    away = vertices + np.array([[0, 0, 0]] * 4 + [[9, 0, 0]] * 4, np.float32)
+    after = visibility(away, normals, FACES, directions, before, np.array([True, False]))
+    np.testing.assert_array_equal(after.seen[:4], [[1.0, 0.0]] * 4)
 
 
 def test_sky_directions_are_unit_and_balanced():

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from omg_jax.data.makehuman import Makehuman
-from omg_jax.data.portraits.clip import load_portrait_assets, pose_vertices, render_clip
-from omg_jax.data.portraits.look import sample_look, sample_person
+from omg_jax.data.portraits.agreement import head_agreement
+from omg_jax.data.portraits.clip import film, load_portrait_assets, pose_vertices, render_clip, sample_subject
 from omg_jax.data.portraits.motion import sample_motion
 from omg_jax.data.portraits.plain import plain_clip
-from omg_jax.data.portraits.scene import build_scene
+from omg_jax.data.portraits.scene import Part, build_scene
 from omg_jax.geometry.camera import world_to_pixels
 from omg_jax.head.load import load_head
 from omg_jax.head.model import head_vertices, zero_params
 from omg_jax.types import Camera, HeadParams
-from tests.tolerances import FLOAT16_OFFSETS
+from tests.tolerances import FLOAT16_OFFSETS, HEAD_OVERLAP, INSIDE_PORTRAIT
 
 SIZE = 96
 needs_assets = pytest.mark.skipif("OMG_MAKEHUMAN" not in os.environ, reason="OMG_MAKEHUMAN names no asset folder")
@@ -61,10 +61,10 @@ def test_plain_clip_is_a_function_of_its_seed(head):
 @pytest.mark.parametrize("seed", range(3))
 def test_rendered_skin_is_the_heads_skin(assets, head, seed):
     rng = np.random.default_rng(seed)
-    look = sample_look(rng, sample_person(rng), assets.wardrobe.names)
     shape = rng.normal(0.0, 0.7, len(head.shape_names)).astype(np.float32)
     identity = assets.basis.identity(shape)
-    scene = build_scene(*assets.wardrobe.dress(look), identity, assets.basis.scale)
+    skin = Part("skin", np.full((4, 4, 4), 255, np.uint8), assets.wardrobe.makehuman.base, None)
+    scene = build_scene((skin,), (), identity, assets.basis.scale)
     motion = sample_motion(rng, head.expression_names)
     expression = np.array([motion.units.get(name, 0.0) for name in head.expression_names], np.float32)
     rendered = pose_vertices(assets, scene, identity, shape, expression, motion.eye_pose)
@@ -93,3 +93,13 @@ def test_clip_shows_the_head_where_its_parameters_say(assets, head):
 def test_clip_is_a_function_of_its_seed(assets):
     first, again = (render_clip(assets, 5, 1, SIZE) for _ in range(2))
     jax.tree.map(np.testing.assert_array_equal, first, again)
+
+
+@needs_assets
+@pytest.mark.parametrize("seed", range(4))
+def test_the_matte_shows_the_head_that_the_parameters_make(assets, seed):
+    rng = np.random.default_rng(seed)
+    subject = sample_subject(rng, assets)
+    agreement = head_agreement(assets, subject, film(rng, assets, subject, num_frames=2, size=512))
+    assert (agreement.overlap > HEAD_OVERLAP).all()
+    assert (agreement.inside_matte > INSIDE_PORTRAIT).all()
