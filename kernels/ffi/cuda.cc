@@ -38,15 +38,13 @@ xffi::Error forward(cudaStream_t stream, xffi::ScratchAllocator scratch, F32 mea
                     F32Result alpha, F32Result depth, F32Result transmittance, S32Result last, S32Result stats,
                     float near, float blur) {
   Door door("omg_rasterize", alpha->dimensions(), 2);
-  const int64_t height = door.size("alpha", *alpha, 2, 2), width = door.size("alpha", *alpha, 2, 1);
-  const Scene scene = read_scene(
-      door, {means, quats, scales, opacities, features, world_to_camera, intrinsics, near, blur}, height, width);
-  ImageResults results = {out_features, alpha, depth, transmittance, last, stats};
-  const Images images = read_images(door, scene, results);
-  if (const char* limit = cuda::scene_too_large(scene)) door.complain(std::string("a GPU draws ") + limit);
+  const ForwardCall call =
+      read_forward(door, {means, quats, scales, opacities, features, world_to_camera, intrinsics, near, blur},
+                   {out_features, alpha, depth, transmittance, last, stats});
+  if (const char* limit = cuda::scene_too_large(call.scene)) door.complain(std::string("a GPU draws ") + limit);
   if (door.refuses()) return door.error();
-  return launch_with(scratch, cuda::forward_workspace_bytes(scene),
-                     [&](void* memory) { return cuda::rasterize_forward(scene, images, memory, stream); });
+  return launch_with(scratch, cuda::forward_workspace_bytes(call.scene),
+                     [&](void* memory) { return cuda::rasterize_forward(call.scene, call.images, memory, stream); });
 }
 
 xffi::Error backward(cudaStream_t stream, xffi::ScratchAllocator scratch, F32 means, F32 quats, F32 scales,
@@ -55,18 +53,14 @@ xffi::Error backward(cudaStream_t stream, xffi::ScratchAllocator scratch, F32 me
                      F32Result d_scales, F32Result d_opacities, F32Result d_features, F32Result d_world_to_camera,
                      F32Result d_intrinsics, float near, float blur, int32_t deterministic) {
   Door door("omg_rasterize", d_opacities->dimensions(), 1);
-  const int64_t height = door.size("cotangent of alpha", d_alpha, 2, 2),
-                width = door.size("cotangent of alpha", d_alpha, 2, 1);
-  const Scene scene = read_scene(
-      door, {means, quats, scales, opacities, features, world_to_camera, intrinsics, near, blur}, height, width);
-  const Cotangents cotangents =
-      read_cotangents(door, scene, {transmittance, last, d_features_image, d_alpha, d_depth});
-  GradientResults results = {d_means, d_quats, d_scales, d_opacities, d_features, d_world_to_camera, d_intrinsics};
-  const Gradients gradients = read_gradients(door, scene, results);
-  if (const char* limit = cuda::scene_too_large(scene)) door.complain(std::string("a GPU draws ") + limit);
+  const BackwardCall call =
+      read_backward(door, {means, quats, scales, opacities, features, world_to_camera, intrinsics, near, blur},
+                    {transmittance, last, d_features_image, d_alpha, d_depth},
+                    {d_means, d_quats, d_scales, d_opacities, d_features, d_world_to_camera, d_intrinsics});
+  if (const char* limit = cuda::scene_too_large(call.scene)) door.complain(std::string("a GPU draws ") + limit);
   if (door.refuses()) return door.error();
-  return launch_with(scratch, cuda::backward_workspace_bytes(scene, deterministic != 0), [&](void* memory) {
-    return cuda::rasterize_backward(scene, cotangents, deterministic != 0, gradients, memory, stream);
+  return launch_with(scratch, cuda::backward_workspace_bytes(call.scene, deterministic != 0), [&](void* memory) {
+    return cuda::rasterize_backward(call.scene, call.cotangents, deterministic != 0, call.gradients, memory, stream);
   });
 }
 

@@ -157,6 +157,30 @@ inline Gradients read_gradients(Door& door, const Scene& scene, GradientResults&
           door.result("gradient of intrinsics", out.intrinsics, {3, 3})};
 }
 
+struct ForwardCall {
+  Scene scene;
+  Images images;
+};
+
+inline ForwardCall read_forward(Door& door, const SceneArguments& in, ImageResults out) {
+  const Scene scene = read_scene(door, in, door.size("alpha", *out.alpha, 2, 2), door.size("alpha", *out.alpha, 2, 1));
+  return {scene, read_images(door, scene, out)};
+}
+
+struct BackwardCall {
+  Scene scene;
+  Cotangents cotangents;
+  Gradients gradients;
+};
+
+inline BackwardCall read_backward(Door& door, const SceneArguments& in, const CotangentArguments& cotangents,
+                                  GradientResults out) {
+  const char* name = "cotangent of alpha";
+  const Scene scene =
+      read_scene(door, in, door.size(name, cotangents.alpha, 2, 2), door.size(name, cotangents.alpha, 2, 1));
+  return {scene, read_cotangents(door, scene, cotangents), read_gradients(door, scene, out)};
+}
+
 struct MeshArguments {
   F32 vertices;
   S32 faces;

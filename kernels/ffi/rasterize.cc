@@ -62,14 +62,14 @@ xffi::Error forward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales, 
                     F32Result out_depth, F32Result transmittance, S32Result last, S32Result stats, float near,
                     float blur) {
   Door door("omg_rasterize", out_alpha->dimensions(), 2);
-  const int64_t height = door.size("alpha", *out_alpha, 2, 2), width = door.size("alpha", *out_alpha, 2, 1);
-  const Scene scene = read_scene(
-      door, {means, quats, scales, opacities, features, world_to_camera, intrinsics, near, blur}, height, width);
-  ImageResults results = {out_features, out_alpha, out_depth, transmittance, last, stats};
-  const Images images = read_images(door, scene, results);
+  const ForwardCall call =
+      read_forward(door, {means, quats, scales, opacities, features, world_to_camera, intrinsics, near, blur},
+                   {out_features, out_alpha, out_depth, transmittance, last, stats});
   if (door.refuses()) return door.error();
   prefer_huge_pages(out_features->untyped_data(), out_features->size_bytes());
-  const int64_t pixels = height * width;
+  const Scene& scene = call.scene;
+  const Images& images = call.images;
+  const int64_t pixels = int64_t{scene.height} * scene.width;
   return render_batch(scene.batch.num_views, threads, [&](int64_t view, const Arena& arena, const Parallel& parallel) {
     const cpu::RasterizeOutputs out = {images.features + view * pixels * scene.num_channels,
                                        images.alpha + view * pixels,
@@ -87,17 +87,16 @@ xffi::Error backward(xffi::ThreadPool threads, F32 means, F32 quats, F32 scales,
                      F32Result d_opacities, F32Result d_features, F32Result d_world_to_camera, F32Result d_intrinsics,
                      float near, float blur, int32_t /*deterministic: always*/) {
   Door door("omg_rasterize", d_opacities->dimensions(), 1);
-  const int64_t height = door.size("cotangent of alpha", d_alpha, 2, 2),
-                width = door.size("cotangent of alpha", d_alpha, 2, 1);
-  const Scene scene = read_scene(
-      door, {means, quats, scales, opacities, features, world_to_camera, intrinsics, near, blur}, height, width);
-  const Cotangents cotangents =
-      read_cotangents(door, scene, {transmittance, last, d_features_image, d_alpha, d_depth});
-  GradientResults results = {d_means, d_quats, d_scales, d_opacities, d_features, d_world_to_camera, d_intrinsics};
-  const Gradients gradients = read_gradients(door, scene, results);
+  const BackwardCall call =
+      read_backward(door, {means, quats, scales, opacities, features, world_to_camera, intrinsics, near, blur},
+                    {transmittance, last, d_features_image, d_alpha, d_depth},
+                    {d_means, d_quats, d_scales, d_opacities, d_features, d_world_to_camera, d_intrinsics});
   if (door.refuses()) return door.error();
   prefer_huge_pages(d_features->untyped_data(), d_features->size_bytes());
-  const int64_t pixels = height * width, n = scene.num_gaussians, c = scene.num_channels;
+  const Scene& scene = call.scene;
+  const Cotangents& cotangents = call.cotangents;
+  const Gradients& gradients = call.gradients;
+  const int64_t pixels = int64_t{scene.height} * scene.width, n = scene.num_gaussians, c = scene.num_channels;
   const Batch& batch = scene.batch;
   return render_batch(batch.num_views, threads, [&](int64_t view, const Arena& arena, const Parallel& parallel) {
     const cpu::RasterizeCotangents in = {item(cotangents.transmittance, batch, view, pixels),
