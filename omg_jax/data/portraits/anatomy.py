@@ -48,8 +48,9 @@ def texel_places(
     corners = np.stack([uvs[:, 0] * size, (1.0 - uvs[:, 1]) * size, np.ones(len(uvs))], axis=1).astype(np.float32)
     flat = np.arange(len(corners), dtype=np.int32).reshape(-1, 3)
     camera = Camera(jnp.eye(4), jnp.eye(3))
-    face_index = zbuffer(corners, flat, camera, (size, size)).face_index
-    weights = np.asarray(barycentrics(jnp.asarray(corners), jnp.asarray(flat), camera, face_index))
+    on_device = (jnp.asarray(corners), jnp.asarray(flat), camera)
+    face_index = zbuffer(*on_device, (size, size)).face_index
+    weights = np.asarray(barycentrics(*on_device, face_index))
     face_index = np.asarray(face_index)
     result = np.einsum("hwk,hwkc->hwc", weights, values[faces[face_index]])
     rows, columns = distance_transform_edt(face_index < 0, return_distances=False, return_indices=True)

@@ -182,7 +182,10 @@ def shape_of(rng: np.random.Generator, person: Person, names: tuple[str, ...]) -
 
 
 def loose_details(rng: np.random.Generator, makehuman: Makehuman) -> Float[np.ndarray, "b 3"]:
-    """What makes a face uneven and its own, beyond the head's sliders: about a millimetre; world units."""
+    """What makes a face uneven and its own, beyond the head's sliders; world units.
+
+    In the mean half a millimetre of the face, and three of the ears.
+    """
     weights = {}
     for folder, (count, most) in LOOSE_TARGETS.items():
         names = makehuman.target_names(folder)

@@ -146,7 +146,7 @@ def coverage(
 
 
 def shade(
-    frame: Frame, pixels: Int[Array, "n"], triangles: Int[Array, "n"], width: int, centre: float
+    frame: Frame, pixels: Int[np.ndarray, "n"], triangles: Int[np.ndarray, "n"], width: int, centre: float | np.floating
 ) -> Float[np.ndarray, "n 4"]:
     """Premultiplied linear colour of fragments.
 

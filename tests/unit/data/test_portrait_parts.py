@@ -117,7 +117,7 @@ def one_light(direction) -> Light:
 
 
 def first_pixel(frame) -> np.ndarray:
-    return shade(frame, jnp.zeros(1, int), jnp.zeros(1, int), 4, 0.5)[0]
+    return shade(frame, np.zeros(1, np.int32), np.zeros(1, np.int32), 4, 0.5)[0]
 
 
 GREY = np.full((2, 2, 4), 255, np.uint8)
