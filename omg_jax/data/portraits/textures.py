@@ -13,6 +13,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, minimum_filter
 
 Texture = UInt8[np.ndarray, "h w 4"]
+AnyTexture = UInt8[np.ndarray, "_ _ 4"]  # in lists of several sizes
 GAMMA = 2.2
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 LEVELS = np.arange(256, dtype=np.float32) / 255.0
@@ -171,7 +172,7 @@ def sample_alpha(texture: Texture, uvs: Float[np.ndarray, "*n 2"], least_of: int
     return alpha[rows, columns] / np.float32(255.0)
 
 
-def pack(textures: list[Texture], reliefs: list[Texture | None]) -> Atlas:
+def pack(textures: list[AnyTexture], reliefs: list[AnyTexture | None]) -> Atlas:
     """Lays textures and their reliefs one after another."""
     colours, slopes, layout = [], [np.array([FLAT_RELIEF], np.uint8).view(np.uint32)[:, 0]], []
     first, first_relief = 0, 1
