@@ -18,7 +18,7 @@ from omg_jax.configs import preset_names
 REQUIRED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "scikit-image", "pillow",
             "safetensors", "tyro", "rich", "jaxtyping")  # fmt: skip
 OPTIONAL = ("ai-edge-litert", "opencv-python-headless", "imageio", "imageio-ffmpeg", "tensorflow-datasets",
-            "array_record", "importlib_resources", "simplejpeg", "lmdb")  # fmt: skip
+            "array_record", "importlib_resources", "simplejpeg", "tensorboardX", "lmdb")  # fmt: skip
 SHIPPED = ("arkit_head.npz", "small.safetensors", "demo_motion.npz")
 
 
