@@ -27,9 +27,9 @@ from omg_jax.avatar import (
     queries_program,
 )
 from omg_jax.benchmarks.clock import frame_rate, least_wall_ms, mean_frame_rate
-from omg_jax.benchmarks.stages import random_model, stage, without
+from omg_jax.benchmarks.stages import grey_bust, random_model, stage, without
 from omg_jax.config import Config
-from omg_jax.geometry.camera import circle_camera, portrait_intrinsics
+from omg_jax.geometry.camera import circle_camera
 from omg_jax.head.load import Head
 from omg_jax.head.model import zero_params
 from omg_jax.memory import peak_memory
@@ -42,7 +42,7 @@ from omg_jax.types import Camera, HeadParams
 
 PROTOCOL_FRAMES, PROTOCOL_WARM_UPS = 100, 2  # the authors' timer
 QUEUED_FRAMES = 24
-STAND_IN_DISTANCE, STAND_IN_TURN = 9.2, 20.0  # world units; degrees to either side
+STAND_IN_TURN = 20.0  # degrees to either side
 
 
 class Case(NamedTuple):
@@ -70,11 +70,7 @@ def stand_in_case(config: Config, head: Head, network: Network | None = None) ->
         backbone = random_model(lambda: DinoV2(CONFIGS[config.model.backbone], nnx.Rngs(0), dtype))
         network = network._replace(backbone=backbone)
     size = config.model.image_size
-    rows, columns = np.mgrid[:size, :size] / size - 0.5
-    matte = jnp.asarray((rows**2 + columns**2 < 0.16) | (rows > 0.2), jnp.float32)
-    pose = np.diag([1.0, -1.0, -1.0, 1.0]).astype(np.float32)
-    pose[2, 3] = STAND_IN_DISTANCE
-    camera = Camera(jnp.asarray(pose), portrait_intrinsics((size, size)))
+    matte, camera = jax.tree.map(jnp.asarray, grey_bust(size))
     params, frames = zero_params(head.model), PROTOCOL_FRAMES + PROTOCOL_WARM_UPS
     yaws = np.radians(STAND_IN_TURN) * np.sin(np.linspace(0.0, 2.0 * np.pi, frames))
     tiled = jax.tree.map(lambda x: jnp.broadcast_to(x, (frames, *x.shape)), (params, camera))

@@ -6,9 +6,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jaxtyping import Float
 
 from omg_jax.benchmarks.clock import least_cpu_ms, least_queued_ms, least_wall_ms
+from omg_jax.geometry.camera import portrait_intrinsics
 from omg_jax.models.state import merge_model, split_shapes
+from omg_jax.types import Camera
+
+DISTANCE = 9.2  # world units from the camera to a stand-in's head
+
+
+def grey_bust(size: int) -> tuple[Float[np.ndarray, "h w"], Camera]:
+    """A made-up portrait of so many pixels a side: its matte, and a camera that looks at it from the front."""
+    rows, columns = np.mgrid[:size, :size] / size - 0.5
+    pose = np.diag([1.0, -1.0, -1.0, 1.0]).astype(np.float32)
+    pose[2, 3] = DISTANCE
+    matte = ((rows**2 + columns**2 < 0.16) | (rows > 0.2)).astype(np.float32)
+    return matte, Camera(pose, np.asarray(portrait_intrinsics((size, size))))
 
 
 def random_model(make: Callable[[], nnx.Module]) -> nnx.Module:

@@ -17,11 +17,11 @@ from flax import nnx
 
 from omg_jax.benchmarks.clock import least_wall_ms
 from omg_jax.benchmarks.cost import DEVICE_PEAKS
-from omg_jax.benchmarks.stages import random_model, stage
+from omg_jax.benchmarks.stages import grey_bust, random_model, stage
 from omg_jax.config import Config
 from omg_jax.data.clips import Clip, save_clip, write_index
 from omg_jax.data.pairs import load_batch
-from omg_jax.geometry.camera import camera_forward, portrait_intrinsics
+from omg_jax.geometry.camera import camera_forward, crop_camera
 from omg_jax.head.load import Head
 from omg_jax.head.model import zero_params
 from omg_jax.losses.perceptual import Convolution, PerceptualParams
@@ -37,9 +37,8 @@ from omg_jax.training.parallel import AXIS, make_driver
 from omg_jax.training.state import apply_gradients, init_state
 from omg_jax.training.step import Frozen, make_train_step
 from omg_jax.training.tokens import backbone_taps
-from omg_jax.types import Camera, PairBatch
+from omg_jax.types import PairBatch
 
-DISTANCE = 9.2  # world units from the camera to the head
 # (kernel sizes, channels) of the perceptual networks' convolutions, and how many lie before each of the five taps.
 NETWORKS = {
     "lpips-vgg16": ((3,) * 13, (64, 64, 128, 128, *(256,) * 3, *(512,) * 6), (2, 4, 7, 10, 13)),
@@ -84,14 +83,10 @@ def made_up_batch(config: Config, head: Head, size: int) -> PairBatch:
     """A batch (numpy) of grey busts; the target is the middle of the picture."""
     model, window, rng = config.model, config.train.window, np.random.default_rng(0)
     full = model.image_size
-    rows, columns = np.mgrid[:full, :full] / full - 0.5
-    matte = ((rows**2 + columns**2 < 0.16) | (rows > 0.2)).astype(np.float32)
+    matte, camera = grey_bust(full)
     image = 0.5 * matte[..., None] * rng.uniform(0.8, 1.2, (full, full, 3))
-    pose = np.diag([1.0, -1.0, -1.0, 1.0]).astype(np.float32)
-    pose[2, 3] = DISTANCE
     corner = (full - window) // 2
     inside = slice(corner, corner + window)
-    intrinsics = np.asarray(portrait_intrinsics((full, full)))
     num_tokens = (model.backbone_size // PATCH_SIZE) ** 2
     tokens = rng.normal(size=(4, num_tokens, CONFIGS[model.backbone].width)).astype(np.float32)
     params = jax.tree.map(np.asarray, zero_params(head.model))
@@ -100,11 +95,11 @@ def made_up_batch(config: Config, head: Head, size: int) -> PairBatch:
         source_matte=matte,
         source_tokens=tuple(tokens / model.token_scale),
         source_params=params,
-        source_camera=Camera(pose, intrinsics),
+        source_camera=camera,
         target_image=image[inside, inside].astype(np.float32),
         target_matte=matte[inside, inside],
         target_params=params,
-        target_camera=Camera(pose, intrinsics - np.array([[0, 0, corner], [0, 0, corner], [0, 0, 0]], np.float32)),
+        target_camera=jax.tree.map(np.asarray, crop_camera(camera, float(corner), float(corner))),
     )
     return jax.tree.map(lambda leaf: np.broadcast_to(leaf, (size, *leaf.shape)).copy(), one)
 

@@ -78,7 +78,7 @@ def train(job: Job, listener: Listener = SILENT) -> Outcome:
         watch = None
         if jax.process_index() == 0:
             write_config(folder, job.config)
-            watch = block.enter_context(Watch(job, graphdef, constants, first))
+            watch = block.enter_context(Watch(job, graphdef, constants, cache, first))
         run = Run(job, listener, driver, checkpoints, watch, meter)
         augmentation = make_augmentation(options.augment, job.head)
         if augmentation and options.augment.mirror and augmentation.mirrored_units is None:
@@ -93,8 +93,11 @@ def train(job: Job, listener: Listener = SILENT) -> Outcome:
                 steps = compiled_steps(job.config, graphdef, driver, first, (state, batch, frozen), listener)
                 meter.restart()
             lod = level_at(options.curriculum, options.num_steps, options.seed, done - 1)
-            with watch.tracing(done, first + 1) if watch else contextlib.nullcontext():
-                state, metrics = steps[lod](state, batch, frozen)
+            if watch:
+                watch.start_step(done, first + 1)
+            state, metrics = steps[lod](state, batch, frozen)
+            if watch:
+                watch.end_step(done, state)
             meter.add(lod, metrics)
             listener.on_step(done)
             record(run, done, state)

@@ -1,8 +1,6 @@
 """What the first process of a run writes for people: metrics, TensorBoard events, pictures, and the best weights."""
 
-import contextlib
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +24,18 @@ from omg_jax.types import PairBatch
 NUM_PREVIEWS = 3
 VALIDATION = "validation"  # validation.jsonl and validation.csv
 BOARD, PROFILE = "tensorboard", "profile"  # folders
-CACHE_MB = 256  # of tokens of the pairs that are looked at, and as much of the held-out ones
+HELD_OUT_CACHE_MB = 256  # of tokens; clips of another dataset have the same numbers, so they need a cache of their own
 
 
 class Watch:
-    """Follows one run from its step ``first`` on; use it in a ``with`` block."""
+    """Follows one run from its step ``first`` on; use it in a ``with`` block. tokens: those of the run's own clips."""
 
-    def __init__(self, job: Job, graphdef: nnx.GraphDef, constants: nnx.State, first: int):
+    def __init__(self, job: Job, graphdef: nnx.GraphDef, constants: nnx.State, tokens: TokenCache, first: int):
         self._job, self._options = job, job.config.train
         self._folder = Path(self._options.output)
         self._finest = job.config.model.num_levels
         self._graphdef, self._constants = graphdef, constants
-        self._tokens = TokenCache(job.taps, CACHE_MB)
+        self._tokens = tokens
         self._log = MetricLog(self._folder, first)
         self._board = open_board(self._folder / BOARD, first)
         self._is_tracing, self._best = False, -np.inf
@@ -45,7 +43,7 @@ class Watch:
             self._validation_log = MetricLog(self._folder, first, VALIDATION)
             self._best = max((row["psnr"] for row in read_metrics(self._folder, VALIDATION)), default=-np.inf)
             self._held_out = held_out_pairs(job.validation, self._options.validation_pairs)
-            self._held_out_tokens = TokenCache(job.taps, CACHE_MB)
+            self._held_out_tokens = TokenCache(job.taps, HELD_OUT_CACHE_MB)
 
     def __enter__(self) -> "Watch":
         return self
@@ -56,19 +54,20 @@ class Watch:
         if self._board is not None:
             self._board.close()
 
-    @contextlib.contextmanager
-    def tracing(self, step: int, first: int) -> Iterator[None]:
-        """A step of the run, which began with step ``first``: traced by jax.profiler where it is one of those to be."""
-        steps = self._options.profile or (0, 0)
-        if step == max(steps[0], first) <= steps[1]:
+    def start_step(self, step: int, first: int) -> None:
+        """Before a step of a run that began with step ``first``: starts jax.profiler's trace where it is time to."""
+        steps = self._options.profile
+        if steps and step == max(steps[0], first) <= steps[1]:
             jax.profiler.start_trace(self._folder / PROFILE)
             self._is_tracing = True
-        yield
-        if self._is_tracing and step == steps[1]:
+
+    def end_step(self, step: int, state: TrainState) -> None:
+        """After a step, which may still be computing the state: ends the trace with its last step."""
+        if self._is_tracing and step == self._options.profile[1]:
+            jax.block_until_ready(state)
             self._stop_trace()
 
     def _stop_trace(self) -> None:
-        jax.effects_barrier()
         jax.profiler.stop_trace()
         self._is_tracing = False
 
