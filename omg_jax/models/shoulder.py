@@ -22,20 +22,26 @@ MASK_BOTTOM_SHARE = 0.25  # of the picture's height: where the paper's shoulder 
 START_DEPTH_LOGIT = -3.0
 
 
+def extend(image: Float[Array, "b h w *c"], margin: int) -> Float[Array, "b i j *c"]:
+    """Repeats the left, right and bottom edge ``margin`` pixels further: a person goes on where their portrait ends."""
+    channels = [(0, 0)] * (image.ndim - 3)
+    return jnp.pad(image, [(0, 0), (0, margin), (margin, margin), *channels], mode="edge")
+
+
 def plane_points(
-    camera: Camera, image_size: int, size: int, *, aligned_corners: bool
+    camera: Camera, image_size: int, size: int, *, margin: int = 0, aligned_corners: bool
 ) -> tuple[Float[Array, "b p 3"], Float[Array, "b p 3"]]:
     """(points, rays): size x size points, row-major, on the plane that faces the camera and holds the world's origin.
+
+    margin: so many further points left, right and below (see extend).
 
     A ray is the world vector from the camera to its point, over the point's camera depth, so that adding t rays adds
     t to the depth and leaves the pixel. Points lie at pixel centres, or, with aligned corners, on a grid whose outer
     points are the picture's corners.
     """
-    if aligned_corners:
-        steps = jnp.linspace(0.0, float(image_size), size)
-    else:
-        steps = (jnp.arange(size) + 0.5) * (image_size / size)
-    pixels = jnp.stack(jnp.meshgrid(steps, steps, indexing="xy"), axis=-1).reshape(1, -1, 2)
+    steps = jnp.arange(-margin, size + margin, dtype=jnp.float32)
+    steps = steps * (image_size / (size - 1)) if aligned_corners else (steps + 0.5) * (image_size / size)
+    pixels = jnp.stack(jnp.meshgrid(steps, steps[margin:], indexing="xy"), axis=-1).reshape(1, -1, 2)
     focal, centre = focal_and_centre(camera.intrinsics)
     in_camera = (pixels - centre[:, None, :]) / focal[:, None, :]
     in_camera = jnp.concatenate([in_camera, jnp.ones_like(in_camera[..., :1])], axis=-1)
@@ -109,39 +115,48 @@ class PlaneHead(nnx.Module):
         mask: Float[Array, "b p p"],
         camera: Camera,
     ) -> Gaussians:
-        """All p*p plane Gaussians; where mask is zero so is the opacity."""
+        """All plane Gaussians, row by row with the margin's; where mask is zero so is the opacity."""
+        size, margin = (self.plane.upsample * cells for cells in (local_map.shape[1], self.margin_cells(local_map)))
         raw, photo = self.raw_attributes(local_map, direction, image, matte)
-        c, batch, size = self.gaussians.num_channels, raw.shape[0], raw.shape[1]
+        c, (batch, height, width) = self.gaussians.num_channels, raw.shape[:3]
         axis = 2 if self.differences.column_sigmoid else 3
         first, rest = jnp.split(raw[..., :c], [3], axis=axis)
-        features = jnp.concatenate([nnx.sigmoid(first), rest], axis=axis).reshape(batch, size * size, c)
-        raw = raw.reshape(batch, size * size, -1)
+        features = jnp.concatenate([nnx.sigmoid(first), rest], axis=axis).reshape(batch, height * width, c)
+        raw = raw.reshape(batch, height * width, -1)
         if self.gaussians.colour_skip:
-            photo = photo.reshape(batch, size * size, 4)
+            photo = photo.reshape(batch, height * width, 4)
             colour = blend_photo(features[..., :3], photo, nnx.sigmoid(raw[..., c + 9 :]))
             features = jnp.concatenate([colour, features[..., 3:]], axis=-1)
-        points, rays = plane_points(camera, self.image_size, size, aligned_corners=self.differences.half_pixel_shift)
+        points, rays = plane_points(
+            camera, self.image_size, size, margin=margin, aligned_corners=self.differences.half_pixel_shift
+        )
         along = rays if self.plane.along_ray else camera_forward(camera)[:, None, :]
         return Gaussians(
             means=points + nnx.sigmoid(raw[..., c + 8 : c + 9]) * along,
             quats=unit_quaternions(raw[..., c + 4 : c + 8]),
             scales=self.gaussians.max_scale * nnx.sigmoid(raw[..., c + 1 : c + 4]),
-            opacities=nnx.sigmoid(raw[..., c]) * mask.reshape(batch, -1),
+            opacities=nnx.sigmoid(raw[..., c]) * extend(mask, margin).reshape(batch, -1),
             features=features,
         )
 
+    def margin_cells(self, local_map: Float[Array, "b s s c"]) -> int:
+        """By how many of its pixels F_local is extended."""
+        return round(self.plane.margin * local_map.shape[1])
+
     def raw_attributes(
         self, local_map: Array, direction: Array, image: Array, matte: Array
-    ) -> tuple[Float[Array, "b p p o"], Float[Array, "b p p 4"] | None]:
+    ) -> tuple[Float[Array, "b p q o"], Float[Array, "b p q 4"] | None]:
         """Attributes before activation, and the photo with its matte at the plane's points (with the colour skip)."""
-        tiled = jnp.broadcast_to(direction[:, None, None, :], (*local_map.shape[:3], EMBEDDING_SIZE))
-        x = jnp.concatenate([local_map, tiled], axis=-1)
+        size, upsample, margin = local_map.shape[1], self.plane.upsample, self.margin_cells(local_map)
+        x = extend(local_map, margin)
+        tiled = jnp.broadcast_to(direction[:, None, None, :], (*x.shape[:3], EMBEDDING_SIZE))
+        x = jnp.concatenate([x, tiled], axis=-1)
         for conv in self.hidden:
             x = nnx.relu(conv(x))
-        size = local_map.shape[1] * self.plane.upsample
-        if self.plane.upsample > 1:
-            x = resize_image(x, (size, size))
+        if upsample > 1:
+            x = resize_image(x, (upsample * x.shape[1], upsample * x.shape[2]))
         if not self.gaussians.colour_skip:
             return self.out(x), None
-        photo = resize_image(jnp.concatenate([image, matte[..., None]], axis=-1), (size, size))
+        photo = resize_image(jnp.concatenate([image, matte[..., None]], axis=-1), (upsample * size,) * 2)
+        photo = extend(photo, upsample * margin)
         return self.out(jnp.concatenate([x, photo], axis=-1)), photo

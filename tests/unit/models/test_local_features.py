@@ -10,9 +10,9 @@ from omg_jax.geometry.camera import camera_forward, portrait_intrinsics, world_t
 from omg_jax.models.embedding import harmonic_embedding
 from omg_jax.models.resize import resize_aligned
 from omg_jax.models.sampling import VisibilityFusion, sample_bilinear
-from omg_jax.models.shoulder import plane_points, shoulder_mask
+from omg_jax.models.shoulder import extend, plane_points, shoulder_mask
 from omg_jax.types import Camera
-from tests.tolerances import FLOAT32_ROUNDING, PLANE_PIXELS, PLANE_POINTS
+from tests.tolerances import EXACT, FLOAT32_ROUNDING, PLANE_PIXELS, PLANE_POINTS
 
 
 def portrait_camera(size: int = 64, distance: float = 9.2) -> Camera:
@@ -80,6 +80,22 @@ def test_plane_points_project_to_their_pixels_and_hold_the_origin():
         expected = np.stack(np.meshgrid(steps, steps, indexing="xy"), -1).reshape(-1, 2)
         np.testing.assert_allclose(pixels[0], expected, **PLANE_PIXELS)
     np.testing.assert_allclose(points @ camera_forward(camera)[0], 0.0, **PLANE_POINTS)
+
+
+def test_the_margin_goes_on_left_right_and_below():
+    """Its points lie outside of the picture, and carry on what stands at its edge."""
+    camera, size, margin = portrait_camera(), 16, 2
+    plain, _ = plane_points(camera, 64, size, aligned_corners=False)
+    points, _ = plane_points(camera, 64, size, margin=margin, aligned_corners=False)
+    grid = points.reshape(1, size + margin, size + 2 * margin, 3)
+    np.testing.assert_allclose(grid[:, :size, margin:-margin].reshape(plain.shape), plain, **PLANE_POINTS)
+    pixels, _ = world_to_pixels(camera, points)
+    np.testing.assert_allclose(pixels[0, 0], [-margin * 4 + 2, 2], **PLANE_PIXELS)
+    np.testing.assert_allclose(pixels[0, -1], [64 + margin * 4 - 2] * 2, **PLANE_PIXELS)
+
+    picture = jnp.arange(6.0).reshape(1, 2, 3)
+    expected = [[0, 0, 1, 2, 2], [3, 3, 4, 5, 5], [3, 3, 4, 5, 5]]
+    np.testing.assert_allclose(extend(picture, 1)[0], expected, **EXACT)
 
 
 def test_shoulder_mask_regions():

@@ -1,5 +1,7 @@
 """The whole network at the tiny preset's size: what it builds, and how it is played."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,6 +53,21 @@ def test_plane_gaussians_stand_on_the_matte_outside_the_head(built, model, sourc
     assert not present[: model.plane_size // 8 - 1].any(), "above the matte"
     assert not present[model.plane_size // 2, model.plane_size // 2], "on the face"
     assert present[-1, 0], "the matte's corner"
+
+
+def test_a_margin_adds_gaussians_outside_of_the_photo_and_leaves_the_others(built, head, source):
+    config = dataclasses.replace(CONFIG, plane=dataclasses.replace(CONFIG.plane, margin=0.1))
+    wider = build_model(config, head, seed=0)
+    graphdef, params, constants = split_model(wider)
+    plane = jax.jit(lambda p, s: merge_model(graphdef, p, constants).build(s, (0,)).plane)(params, source)
+    size = wider.plane_size
+    margin = round(0.1 * size)
+    opacities = np.asarray(plane.opacities[0]).reshape(size + margin, size + 2 * margin)
+    assert (opacities[-1] > 0).all(), "the matte fills the bottom row"
+    assert not opacities[: size // 2, : margin].any(), "beside the head the matte is empty"
+    # The convolutions see the margin: its neighbours' attributes change a little, their presence does not.
+    present = np.asarray(built.plane.opacities[0]).reshape(size, size) > 0
+    np.testing.assert_array_equal(opacities[:size, margin:-margin] > 0, present)
 
 
 def test_a_frame_moves_only_positions(built, model, source, head):
