@@ -26,8 +26,11 @@ $(STAMP): pyproject.toml setup.py $(NATIVE_SOURCES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
 	touch $@
 
+# Most of a test's time goes into compiling, on one core: several files are tested at a time.
+PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 test: $(STAMP) ## the whole test suite
-	$(BIN)/python -m pytest
+	$(PYTEST) $(TESTS)
 
 demo: $(STAMP) ## photo -> avatar -> reenactment at three levels, written to demo/
 	$(BIN)/omg demo --output demo

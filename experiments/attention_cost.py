@@ -18,15 +18,18 @@ from rich.console import Console
 from rich.table import Table
 
 from omg_jax.benchmarks.clock import least_cpu_ms
+from omg_jax.evaluation.paper import HEAD_GAUSSIANS, SHOULDER_GAUSSIANS, TRANSFORMERS
 from omg_jax.geometry.subdivision import build_subdivision
 from omg_jax.head.load import load_head
 from omg_jax.models.transformer import Attention
 
-PAPER_HEAD = (5_023, 20_018, 79_936)  # Table 5
-PAPER_SHOULDERS = {"VFHQ": 8_860, "HDTF": 9_443}
 FLAME_EDGES, FLAME_FACES = 14_995, 9_976
 NUM_TOKENS = 1_369  # of DINOv2 at 518 pixels
-OURS, LAM = dict(layers=2, heads=8, depth=32), dict(layers=10, heads=16, depth=64)  # Table 6; depth: channels of a head
+# depth: channels of an attention head
+OURS, LAM = (
+    dict(layers=size.layers, heads=size.heads, depth=size.width // size.heads)
+    for size in (TRANSFORMERS["OMG-Avatar"], TRANSFORMERS["LAM"])
+)
 ROUNDS = 3
 
 
@@ -56,10 +59,10 @@ def cross_attention(width: int, heads: int, queries: int) -> Callable[[], jax.Ar
 
 def main() -> None:
     head = load_head("arkit").model
-    flame = subdivided_counts(PAPER_HEAD[0], FLAME_EDGES, FLAME_FACES)
+    flame = subdivided_counts(HEAD_GAUSSIANS[0], FLAME_EDGES, FLAME_FACES)
     arkit = build_subdivision(np.asarray(head.faces), len(head.template)).num_vertices
     gaussians = {
-        f"level {k}": {"paper": PAPER_HEAD[k], "ours, on FLAME": flame[k], "ours, on the ARKit head": arkit[k]}
+        f"level {k}": {"paper": HEAD_GAUSSIANS[k], "ours, on FLAME": flame[k], "ours, on the ARKit head": arkit[k]}
         for k in range(3)
     }
     width = OURS["heads"] * OURS["depth"]
@@ -85,7 +88,7 @@ def main() -> None:
     result = {
         "gaussians_on_the_head": gaussians,
         "gaussians_with_shoulders_paper": {
-            name: [count + extra for count in PAPER_HEAD] for name, extra in PAPER_SHOULDERS.items()
+            name: [count + extra for count in HEAD_GAUSSIANS] for name, extra in SHOULDER_GAUSSIANS.items()
         },
         "attention_products": eq13,
         "cross_attention_layer_cpu_ms": times,

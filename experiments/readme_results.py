@@ -8,7 +8,18 @@ The section stands between the markers BEGIN and END; a result that is not there
 import json
 from pathlib import Path
 
+from paper_tables import grid_from_json
 from record import RESULTS
+
+from omg_jax.evaluation.tables import (
+    Grid,
+    averaging_note,
+    markdown_table,
+    methods_grid,
+    missed_notes,
+    region_keys,
+    title_of,
+)
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- results: experiments/readme_results.py -->", "<!-- end of results -->"
@@ -36,17 +47,27 @@ def source(result: dict) -> str:
     return f"`{result['command']}`; {result['device']}; {result['date']}; commit {result['commit']}."
 
 
-def reenactment(name: str, title: str, lpips: str) -> str:
-    """One method a row."""
-    result = load(name)
-    if result is None:
-        return ""
-    rows = [
-        [method, f"{row['psnr']:.2f}", f"{row['psnr_head']:.2f}", f"{row['ssim']:.3f}", f"{row['lpips']:.3f}"]
-        for method, row in result["methods"].items()
-    ]
-    body = table(["", "PSNR", "PSNR, head", "SSIM", f"LPIPS ({lpips})"], rows)
-    return f"**{title}** {result['targets']} driven frames. {source(result)}\n\n{body}\n"
+def reenactment(path: Path) -> str:
+    """An evaluation that keep_evaluation.py kept: a row for every method, a column for every whole-picture metric."""
+    result = load(path.stem)
+    regions = region_keys(result)
+    keys = [key for key in result["metrics"] if key not in regions]
+    grid = methods_grid(result, keys, title_of(result), [averaging_note(result), *missed_notes(result)])
+    return shown_grid(grid, result)
+
+
+def paper_table(path: Path) -> str:
+    """The tables that a script of one of the paper's left."""
+    result = load(path.stem)
+    first, *others = map(grid_from_json, result["tables"])
+    return "\n".join([shown_grid(first, result), *map(shown_grid, others)])
+
+
+def shown_grid(grid: Grid, result: dict | None = None) -> str:
+    """A table under its title and where it comes from, over its notes."""
+    origin = f" {source(result)}" if result and "command" in result else ""
+    notes = "".join(f"\n{note}\n" for note in grid.notes)
+    return f"**{grid.title}**.{origin}\n\n{markdown_table(grid)}\n{notes}"
 
 
 def levels() -> str:
@@ -155,25 +176,15 @@ def sizes(parameters: dict[str, int]) -> str:
     return f": {trained / 1e6:.1f} M parameters and a frozen backbone of {parameters['backbone'] / 1e6:.1f} M"
 
 
-def attention() -> str:
-    """Cross-attention where we do it, over where LAM does."""
-    result = load("attention_cost")
-    if result is None:
-        return ""
-    rows = [[name, f"{share:.2%}"] for name, share in result["cost_over_LAM"].items()]
-    return f"**Cross-attention's cost**. {source(result)}\n\n{table(['', 'share of the cost'], rows)}\n"
-
-
 def main() -> None:
     sections = [
         levels(),
-        reenactment("small_synthetic", "Held-out synthetic identities.", "vgg"),
-        reenactment("small_carphone", "A real clip (carphone), first frame as the photo.", "alex"),
+        *map(reenactment, sorted(RESULTS.glob("evaluation_*.json"))),
+        *map(paper_table, sorted(RESULTS.glob("table_*.json"))),
         tracking(),
         avatar("avatar_stages_cpu", "The small preset on a CPU"),
         avatar("avatar_gpu", "The small preset on a GPU"),
         avatar("paper_size", "The paper preset, full size with random weights"),
-        attention(),
         portraits(),
         rasterizer(),
     ]

@@ -95,3 +95,15 @@ JPEG_DOT_CENTRES = dict(rtol=0, atol=0.25)  # pixels: the same after JPEG of qua
 # Pixels: a fully drawn mouthFunnel differs from its own mirror image by 2.2 mm, seen at 290 pixels per world unit.
 MIRRORED_MOUTH = dict(rtol=0, atol=4.0)
 MIRRORED_SKIN = dict(rtol=0, atol=0.2)  # pixels, median: shape and expression bases are stored in float16
+
+# Evaluation.
+ROUNDED_MEANS = dict(rtol=0, atol=2e-4)  # decibels: results hold six significant digits, of values from 10 to 100
+ALIGNMENT = dict(rtol=0, atol=1e-6)  # pixels; the same least squares in double precision
+ALIGNED_FACE = dict(rtol=0, atol=8.0)  # pixels of 112; a broad smile against the mean face
+SAME_PERSON = 0.9  # cosine of SFace's embeddings of one photo, turned or in another size
+STILL_ERROR = 1e-4  # grey levels of 255; float32 rounding of colours in [0, 1]
+SAME_POSE = 0.05  # radians; one face, fitted with two shapes of its head
+SHIFTED_LANDMARKS = dict(rtol=0, atol=0.3)  # pixels of 512; the landmark net's noise, averaged over 478 points
+RESAMPLED = dict(rtol=0, atol=1e-3)  # colours in [0, 1]; positions of 1e-4 pixels' precision, on slopes of up to 0.5
+SIMILARITY = dict(rtol=0, atol=1e-9)  # the same regression in double precision
+SFACE_PARITY = dict(rtol=0, atol=1e-5)  # 128 numbers of order 0.1 after 27 float32 convolutions, and their cosine

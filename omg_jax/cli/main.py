@@ -21,6 +21,7 @@ COMMANDS = {
     "convert": "weights, FLAME files and tracked heads that others made, to files of ours",
     "dataset": "videos, or folders of clips, to a dataset to train on",
     "train": "train a preset on clips; the same command again resumes",
+    "evaluate": "measure a network, or any method's pictures, by a pinned protocol; compare two results",
     "doctor": "what is installed, which kernels load, which device, which weights",
     "assets": "list or get the weights and clips that are fetched on demand",
     "bench": "measure the rasterizer, or an avatar",

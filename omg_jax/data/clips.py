@@ -91,6 +91,10 @@ class ClipIndex(NamedTuple):
         """Some frames of clip number `clip`, in the given order."""
         return load_clip(self.folder(clip), frames)
 
+    def frame_numbers(self, clip: int) -> tuple[int, ...]:
+        """Where the frames of clip number `clip` stand in its video; as they are counted, where it comes from none."""
+        return _load_origin(self.folder(clip), self.num_frames[clip]).frame_numbers
+
 
 def save_clip(folder: str | Path, clip: Clip, origin: Origin | None = None) -> None:
     """Writes a clip; `folder` (which must not exist) appears only when everything in it is written.
@@ -230,7 +234,7 @@ def _load_arrays(folder: Path) -> dict[str, np.ndarray]:
 def _load_origin(folder: Path, count: int) -> Origin:
     with np.load(folder / PARAMS_NAME, allow_pickle=False) as archive:
         fields = json_object(str(archive[ORIGIN_KEY])) if ORIGIN_KEY in archive.files else {}
-    numbers = tuple(fields.get("frame_numbers", range(count)))
+    numbers = tuple(int(number) for number in fields.get("frame_numbers", range(count)))
     if len(numbers) != count:
         raise ValueError(f"{folder}: expected the numbers of {count} frames, got {len(numbers)}")
     return Origin(fields.get("source", ""), float(fields.get("fps", 0.0)), numbers)

@@ -42,6 +42,10 @@ class FrameSource(Protocol):
         """Some frames of a clip, in the given order."""
         ...
 
+    def frame_numbers(self, clip: int) -> tuple[int, ...]:
+        """Where the frames of a clip stand in its video; as they are counted, where it comes from none."""
+        ...
+
 
 def open_frames(root: str | Path, split: str = "train") -> FrameSource:
     """The dataset in a folder: of clips (with index.json), or of tensorflow-datasets (with dataset_info.json).

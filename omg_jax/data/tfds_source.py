@@ -79,6 +79,10 @@ class TfdsSource:
             camera=Camera(*(np.stack([r[name] for r in records]) for name in Camera._fields)),
         )
 
+    def frame_numbers(self, clip: int) -> tuple[int, ...]:
+        """Where the frames of clip number `clip` stand in its video; as they are counted, where it comes from none."""
+        return tuple(int(self.record(clip, frame)["frame_number"]) for frame in range(self.num_frames[clip]))
+
     def _damaged(self, clip: int, frame: int, why: object) -> ValueError:
         return ValueError(
             f"{self.root}, split {self.split}: frame {frame} of clip {self.names[clip]} cannot be read ({why}): "

@@ -66,8 +66,12 @@ def lpips_features(
     params: PerceptualParams, images: Float[Array, "b h w 3"], max_tap: int = NUM_TAPS
 ) -> tuple[Float[Array, "b _ _ _"], ...]:
     """The network's features at its first ``max_tap`` taps, each of unit length over its channels."""
-    scaled = (2.0 * images - 1.0 - jnp.array(_SHIFT)) / jnp.array(_SCALE)
-    return tuple(unit_length(features) for features in network_features(params, scaled, max_tap))
+    return tuple(unit_length(features) for features in network_features(params, scale_colours(images), max_tap))
+
+
+def scale_colours(images: Float[Array, "*b h w 3"]) -> Float[Array, "*b h w 3"]:
+    """Pictures in [0, 1] as LPIPS's networks expect them."""
+    return (2.0 * images - 1.0 - jnp.array(_SHIFT)) / jnp.array(_SCALE)
 
 
 def feature_distance(

@@ -25,7 +25,7 @@ from omg_jax.types import Camera, HeadParams
 # The shape is fitted on this many frames, spread over the clip: more of them hardly change it.
 SHAPE_FRAMES = 16
 # Frames are fitted in batches of one size, so that one compiled program serves all clips.
-BATCH = 32
+BATCH = 16
 FOCAL = PORTRAIT_FOCAL * PORTRAIT_SIZE / 2  # pixels of a portrait
 
 # Frames are held together in time in pieces of at most this many, which overlap: what lies further apart does not

@@ -44,3 +44,9 @@ def modulation() -> dict[str, np.ndarray]:
 def every(length: int, count: int = 12) -> np.ndarray:
     """Some of a length's indices, borders included: what is kept of a large picture."""
     return np.unique(np.linspace(0, length - 1, count).astype(int))
+
+
+def faces() -> np.ndarray:
+    """Two pictures [2, 112, 112, 3] of eight bits in place of aligned faces: fine noise, and coarse."""
+    fine, coarse = picture(112, 112)[0], np.kron(picture(14, 14)[0], np.ones((8, 8, 1)))
+    return np.round(255.0 * np.stack([fine, coarse])).astype(np.uint8)

@@ -29,6 +29,7 @@ ALLOWED = {
     "losses": VOCABULARY | {"head", "splat", "geometry"},
     "tracking": VOCABULARY | {"head", "geometry", "assets"},
     "data": VOCABULARY | {"head", "geometry", "assets"},
+    "evaluation": VOCABULARY | {"memory", "losses", "tracking", "data", "head", "geometry", "assets"},
     "training": VOCABULARY | {"memory", "models", "losses", "data", "head", "splat", "geometry"},
     "avatar_file": VOCABULARY,
     "avatar": VOCABULARY | {"avatar_file", "models", "head", "splat", "geometry"},

@@ -52,6 +52,7 @@ def test_a_dataset_holds_what_the_clips_hold(index, built):
     for clip, found in enumerate(decoded(built.folder)):
         assert same(found, load_clip(index.folder(clip)))
     assert same(source.frames(2, (4, 0, 4)), load_clip(index.folder(2), (4, 0, 4)))
+    assert source.frame_numbers(2) == index.frame_numbers(2) == tuple(range(NUM_FRAMES[2]))
     assert "tensorflow" not in sys.modules
 
 
@@ -198,7 +199,8 @@ def test_splits_are_the_folders(tmp_path):
         built = build_dataset(kind, tmp_path / "clips", tmp_path / "data")
         assert built.num_frames == {"train": 6, "test": 3}
         source = open_frames(built.folder, "test")
-        assert source.names == ("clip_2",) and source.record(0, 2)["frame_number"] == 8
+        staged = load_index(tmp_path / "clips" / "test")
+        assert source.names == ("clip_2",) and source.frame_numbers(0) == staged.frame_numbers(0) == (0, 4, 8)
     only_test = build_dataset("hdtf", tmp_path / "clips", tmp_path / "data")
     assert only_test.num_frames == {"test": 3}
     with pytest.raises(ValueError, match="no split 'train'; expected one of test"):
