@@ -25,7 +25,9 @@ CONFIG = Config(
         gaussians=GaussianConfig(
             hidden=48, heads_per_level=False, max_scale=0.1, max_offset=0.1, opaque_start=True, colour_skip=True
         ),
-        plane=PlaneConfig(num_hidden=2, hidden=64, upsample=2, region="matte", margin=0.125, along_ray=True, capacity=32768),
+        plane=PlaneConfig(
+            num_hidden=2, hidden=64, upsample=2, region="matte", margin=0.125, along_ray=True, capacity=32768
+        ),
         refiner=UNetConfig(),
         visibility_tolerance=0.006,  # 1.2 mm: tells an eyeball from the lid over it
     ),
