@@ -23,12 +23,18 @@ CONFIG = Config(
         pyramid_channels=(64, 96, 128, 128),
         transformer=TransformerConfig(num_heads=4, hidden=256, self_attention=False),
         gaussians=GaussianConfig(
-            hidden=48, heads_per_level=False, max_scale=0.1, max_offset=0.1, opaque_start=True, colour_skip=True
+            num_channels=29,  # 32 are splatted: three more tell a Gaussian's place in the photo
+            hidden=48,
+            heads_per_level=False,
+            max_scale=0.1,
+            max_offset=0.1,
+            opaque_start=True,
+            colour_skip=True,
         ),
         plane=PlaneConfig(
             num_hidden=2, hidden=64, upsample=2, region="matte", margin=0.125, along_ray=True, capacity=32768
         ),
-        refiner=UNetConfig(),
+        refiner=UNetConfig(look_up=True),
         visibility_tolerance=0.006,  # 1.2 mm: tells an eyeball from the lid over it
     ),
     train=TrainConfig(
@@ -39,7 +45,7 @@ CONFIG = Config(
         learning_rate=3e-4,
         warmup_steps=200,
         adam_b1=0.9,
-        augment=AugmentConfig(share=0.5),
+        augment=AugmentConfig(share=0.5, shape_error=4.0),
         curriculum=CurriculumConfig(level_0_until=0.05, level_1_until=0.2, random_shares=(0.2, 0.4, 0.4)),
         losses=LossConfig(perceptual=0.5, perceptual_max_tap=4, perceptual_size=128),
     ),

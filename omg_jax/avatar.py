@@ -88,6 +88,7 @@ def make_reconstructor(network: Network) -> Callable[..., Avatar]:
             plane=result.plane,
             shape_params=np.asarray(params.shape_params, np.float32),
             vertex_offsets=result.vertex_offsets,
+            photo=result.photo,
             source_camera=jax.tree.map(lambda x: np.asarray(x, np.float32), camera),
             meta=AvatarMeta(
                 format_version=FORMAT_VERSION,
@@ -179,12 +180,13 @@ class Person(NamedTuple):
     """What of an avatar a level's frames need, on the device: plane Gaussians first, head last, in the release's order.
 
     head: the person's own, so that no frame computes their shape again; attributes: of all Gaussians, which no motion
-    changes; shoulders: None where they turn with the head.
+    changes; photo: what the refiner looks up; shoulders: None where they turn with the head.
     """
 
     head: HeadModel
     plane_means: Float[Array, "p 3"]
     attributes: HeadGaussians
+    photo: Float[Array, "h w 3"]
     shoulders: Shoulders | None
 
 
@@ -202,7 +204,7 @@ def make_person(network: Network, avatar: Avatar, lod: int, *, still_shoulders: 
         points = jnp.concatenate([avatar.plane.means, vertices])
         jaw = jnp.concatenate([jnp.zeros(len(avatar.plane.means)), jaw])
         shoulders = find_shoulders(head, points, jaw, avatar.source_camera)
-    return Person(head, avatar.plane.means, attributes, shoulders)
+    return Person(head, avatar.plane.means, attributes, avatar.photo, shoulders)
 
 
 def make_player(
@@ -263,7 +265,7 @@ def frame_program(graphdef: nnx.GraphDef, lod: int, image_size: tuple[int, int],
         gaussians, view = jax.tree.map(lambda x: x[None], (gaussians, view))
         output = rasterize(gaussians, view, image_size)
         coarse = output.features[..., :3]
-        refined = model.refine(output.features) if refine else coarse
+        refined = model.refine(output.features, person.photo[None]) if refine else coarse
         return Frame(*(jnp.clip(x[0], 0.0, 1.0) for x in (coarse, refined)), output.alpha[0])
 
     return play

@@ -1,8 +1,8 @@
 """The avatar file: one safetensors file that holds everything needed to animate a person, and says what made it.
 
 Names of the arrays: ``level0.quats`` ... ``level2.features``, ``plane.means`` ... ``plane.features``, ``shape_params``,
-``vertex_offsets``, ``source_camera.world_to_camera``, ``source_camera.intrinsics``; all float32. The header's metadata
-has one entry, ``omg-avatar``: a JSON object with the fields of AvatarMeta.
+``vertex_offsets``, ``photo``, ``source_camera.world_to_camera``, ``source_camera.intrinsics``; all float32. The
+header's metadata has one entry, ``omg-avatar``: a JSON object with the fields of AvatarMeta.
 """
 
 import json
@@ -19,7 +19,7 @@ from omg_jax.files import json_object, replacing
 from omg_jax.types import Camera, Gaussians, HeadGaussians
 
 METADATA_KEY = "omg-avatar"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 NUM_LEVELS = 3
 
 
@@ -43,13 +43,15 @@ class Avatar(NamedTuple):
 
     levels: coarse to fine. plane: the Gaussians lifted off the image plane (shoulders, hair), padded to a fixed number;
     an opacity of zero means absent. shape_params: identity of the head model. vertex_offsets: world units, level 0
-    vertices. source_camera: the photo's camera.
+    vertices. photo: what the network's refiner looks up, without its background; of 0 x 0 pixels where it does not.
+    source_camera: the photo's camera.
     """
 
     levels: tuple[HeadGaussians, ...]
     plane: Gaussians
     shape_params: Float[Array, " s"]
     vertex_offsets: Float[Array, "v 3"]
+    photo: Float[Array, "h w 3"]
     source_camera: Camera
     meta: AvatarMeta
 
@@ -87,6 +89,7 @@ def load_avatar(path: Path | str) -> Avatar:
         plane=Gaussians(**fields_of(arrays, "plane.")),
         shape_params=arrays["shape_params"],
         vertex_offsets=arrays["vertex_offsets"],
+        photo=arrays["photo"],
         source_camera=Camera(**fields_of(arrays, "source_camera.")),
         meta=meta,
     )
@@ -97,7 +100,7 @@ def named_arrays(avatar: Avatar) -> dict[str, ArrayLike]:
     groups = {f"level{k}.": level for k, level in enumerate(avatar.levels)}
     groups |= {"plane.": avatar.plane, "source_camera.": avatar.source_camera}
     arrays = {prefix + name: array for prefix, group in groups.items() for name, array in group._asdict().items()}
-    return arrays | {"shape_params": avatar.shape_params, "vertex_offsets": avatar.vertex_offsets}
+    return arrays | {name: getattr(avatar, name) for name in ("shape_params", "vertex_offsets", "photo")}
 
 
 def fields_of(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -148,7 +151,7 @@ def expected_shapes() -> dict[str, tuple[int | str, ...]]:
     for k in range(NUM_LEVELS):
         shapes |= {f"level{k}.{name}": (f"n{k}", *widths[name]) for name in HeadGaussians._fields}
     shapes |= {f"plane.{name}": ("p", *widths[name]) for name in Gaussians._fields}
-    shapes |= {"shape_params": ("s",), "vertex_offsets": ("n0", 3)}
+    shapes |= {"shape_params": ("s",), "vertex_offsets": ("n0", 3), "photo": ("h", "w", 3)}
     return shapes | {"source_camera.world_to_camera": (4, 4), "source_camera.intrinsics": (3, 3)}
 
 

@@ -48,6 +48,7 @@ class UNetConfig:
     """The light refiner of the small preset: a residual UNet on the splatted features."""
 
     widths: tuple[int, ...] = (16, 32, 64, 96)  # channels per resolution, full resolution first
+    look_up: bool = False  # Gaussians carry their place in the photo, and the refiner reads the photo there
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +152,7 @@ class AugmentConfig:
     source_zoom: float = 1.15
     target_roll: float = 5.0
     target_zoom: float = 1.05
+    shape_error: float = 0.0  # millimetres by which landmarks err from which the head's shape was fitted
     rim: float = 0.4  # share of sources whose matte is wrong at the edge, and shows some background there
     occluder: float = 0.2  # share of sources with something in front of the person
     noise: float = 0.02  # standard deviation of the source's noise, of values in [0, 1]

@@ -172,15 +172,15 @@ def measure_level(
         return rasterize(gaussians, camera, size).features
 
     @jax.jit
-    def refiner(parameters, features):
-        return merge_model(graphdef, *parameters).refine(features[None])[0]
+    def refiner(parameters, features, photo):
+        return merge_model(graphdef, *parameters).refine(features[None], photo[None])[0]
 
     @jax.jit
     def draw(parameters, gaussians, vertices, camera):
         """The paper's timed part: the head's new vertices go into the Gaussians, which are splatted and refined."""
         first = gaussians.means.shape[0] - vertices.shape[0]
         gaussians = gaussians._replace(means=gaussians.means.at[first:].set(vertices))
-        return refiner(parameters, splat(gaussians, camera))
+        return refiner(parameters, splat(gaussians, camera), person.photo)
 
     gaussians = head(parameters, person, params, camera)
     features = splat(gaussians, camera)
@@ -190,7 +190,7 @@ def measure_level(
         "splat": stage(splat, (gaussians, camera), repeats),
     }
     if has_refiner:
-        stages["refiner"] = stage(refiner, (parameters, features), repeats)
+        stages["refiner"] = stage(refiner, (parameters, features, person.photo), repeats)
     stages["frame"] = stage(frame, (parameters, person, params, camera, camera), repeats)
     on_head, on_plane = count_gaussians(avatar, lod)
     frames, first = frames_of(case, QUEUED_FRAMES), len(avatar.plane.opacities)

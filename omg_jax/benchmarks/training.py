@@ -207,7 +207,7 @@ def parts(case: Case, lod: int) -> dict[str, tuple[Callable, object]]:
 
     def refine(given):
         weights, features = given
-        return model(weights).refine(features)
+        return model(weights).refine(features, given["built"].photo)
 
     @jax.jit
     def inputs(weights):

@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from omg_jax.avatar import Avatar, Network, make_player, make_reconstructor
 from omg_jax.cli.playback import play
 from omg_jax.evaluation.method import Method
 from omg_jax.evaluation.pair import Pair
 from omg_jax.geometry.camera import scale_camera
+from omg_jax.models.lookup import off_black
 from omg_jax.tracking.motion import Motion
+from omg_jax.types import Camera, HeadParams
 
 
 def network_methods(network: Network, levels: tuple[int, ...], shoulders: tuple[str, ...]) -> dict[str, Method]:
@@ -58,10 +60,17 @@ def avatar_maker(network: Network) -> Callable[[Pair], Avatar]:
     def avatar_of(pair: Pair) -> Avatar:
         if pair.name not in latest:
             latest.clear()
-            image = jax.image.resize(pair.source_image, (size, size, 3), "linear")
-            matte = jax.image.resize(pair.source_matte, (size, size), "linear")
-            camera = scale_camera(pair.source_camera, size / pair.source_image.shape[0])
-            latest[pair.name] = reconstruct(image, matte, pair.source_params, camera)
+            latest[pair.name] = reconstruct(*photo_of(pair, size))
         return latest[pair.name]
 
     return avatar_of
+
+
+def photo_of(
+    pair: Pair, size: int
+) -> tuple[Float[Array, "size size 3"], Float[Array, "size size"], HeadParams, Camera]:
+    """A pair's photo as a reconstructor takes it: not multiplied by its matte, which it does itself."""
+    on_black = jax.image.resize(pair.source_image, (size, size, 3), "linear")
+    matte = jax.image.resize(pair.source_matte, (size, size), "linear")
+    image = off_black(on_black[None], matte[None])[0]
+    return image, matte, pair.source_params, scale_camera(pair.source_camera, size / pair.source_image.shape[0])

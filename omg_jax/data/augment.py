@@ -10,6 +10,8 @@ colours of the target too; the target's own crop follows from the sample.
 - A mirrored pair shows the mirrored person: pictures, cameras and head parameters.
 - Rims are what is left of a change of background where pictures lie on black: the source is laid on other colours and
   cut out again, by a matte that is here too wide and there too narrow or too soft, as those of real photos are.
+- The head's shape is off by what landmarks leave open, as a tracked one is: of the face little, of ears, skull and neck
+  more. A person of exact shape would teach that whatever sticks out of the head model is no part of them.
 - Occluders stand before the person in the source alone. The matte takes them for a part of the person or cuts them out.
 - The source alone has noise, and the traces of JPEG.
 
@@ -26,6 +28,7 @@ from PIL import Image, ImageFilter
 from omg_jax.config import AugmentConfig
 from omg_jax.data.occluders import bar, cover, glasses, hand
 from omg_jax.data.view import View, crop_of, fitting_crop, head_centre, mirror_of, pixel_of
+from omg_jax.head.flame import WORLD_UNITS_PER_METRE
 from omg_jax.head.load import Head
 from omg_jax.head.mirror import mirrored_units
 from omg_jax.head.model import JOINT_NAMES, joint_positions
@@ -37,14 +40,20 @@ EYE_SURFACE = 0.15  # world units from an eyeball's centre to the front, where g
 SHIFT = 0.05  # standard deviation of a source crop's centre, over the picture's side
 RIM_RADIUS = 1 / 96  # widest blur of a wrong matte's edge, over the picture's side
 JPEG_QUALITIES = (30, 85)
+INDEPENDENT_LANDMARKS = 50  # so many errors' worth are in all landmarks of a picture, as neighbours err together
+SHAPE_PRIOR = 0.3  # standard deviation of a shape's coefficients where no landmark tells of them
 
 
 class Augmentation(NamedTuple):
-    """What a run's pairs are changed by. mirrored_units: None where the head is not symmetric; eyes: world units."""
+    """What a run's pairs are changed by. mirrored_units: None where the head is not symmetric; eyes: world units.
+
+    shape_spread: a matrix that makes errors of the shape out of standard normal numbers; None where there are none.
+    """
 
     options: AugmentConfig
     mirrored_units: Int[np.ndarray, " e"] | None
     eyes: Float[np.ndarray, "2 3"]
+    shape_spread: Float[np.ndarray, "s s"] | None
 
 
 class Change(NamedTuple):
@@ -70,7 +79,26 @@ def make_augmentation(options: AugmentConfig, head: Head) -> Augmentation | None
     if not options.share:
         return None
     eyes = np.asarray(joint_positions(head.model))[[JOINT_NAMES.index(name) for name in ("left_eye", "right_eye")]]
-    return Augmentation(options, mirrored_units(head), eyes + np.array([0.0, 0.0, EYE_SURFACE], np.float32))
+    eyes += np.array([0.0, 0.0, EYE_SURFACE], np.float32)
+    spread = shape_spread(head, options.shape_error) if options.shape_error else None
+    return Augmentation(options, mirrored_units(head), eyes, spread)
+
+
+def shape_spread(head: Head, millimetres: float) -> Float[np.ndarray, "s s"]:
+    """A root of the covariance of the shapes that landmarks with such errors are compatible with.
+
+    That is the shape's posterior, linear in the landmarks. ValueError where the head has no landmarks.
+    """
+    model = head.model
+    if not len(model.landmark_faces):
+        raise ValueError("train.augment.shape_error needs a head with landmarks: give another --head, or leave it at 0")
+    corners = np.asarray(model.shape_basis, np.float64)[np.asarray(model.faces)[np.asarray(model.landmark_faces)]]
+    jacobian = np.einsum("lk,lkcs->lcs", np.asarray(model.landmark_barycentrics), corners)
+    error = millimetres / 1000.0 * WORLD_UNITS_PER_METRE
+    weight = INDEPENDENT_LANDMARKS / len(jacobian) / error**2
+    jacobian = jacobian.reshape(-1, jacobian.shape[-1])
+    precision = weight * jacobian.T @ jacobian + np.eye(jacobian.shape[1]) / SHAPE_PRIOR**2
+    return np.linalg.inv(np.linalg.cholesky(precision)).T.astype(np.float32)
 
 
 def check_augment(options: AugmentConfig) -> None:
@@ -80,6 +108,7 @@ def check_augment(options: AugmentConfig) -> None:
         **dict.fromkeys(("exposure", "white_balance", "gamma", "saturation", "noise"), (0, 1, "an end of a range")),
         **dict.fromkeys(("source_roll", "target_roll"), (0, 45, "degrees")),
         **dict.fromkeys(("source_zoom", "target_zoom"), (1, 4, "a factor")),
+        "shape_error": (0, 20, "a length in millimetres"),
         "variants": (1, 2**31, "a number of looks"),
     }
     for name, (low, high, what) in ranges.items():
@@ -110,12 +139,20 @@ def change_pair(
     mirrored, colours = rng.random() < options.mirror, draw_colours(options, rng)
     if mirrored and augmentation.mirrored_units is not None:
         source, target = (mirror_of(view, augmentation.mirrored_units) for view in (source, target))
+    if augmentation.shape_spread is not None:
+        error = augmentation.shape_spread @ rng.standard_normal(len(augmentation.shape_spread), np.float32)
+        source, target = (with_shape_error(view, error) for view in (source, target))
     source = change_source(source, augmentation, colours, np.random.default_rng(change.source_seed))
     rng, size = np.random.default_rng(change.target_seed), target.image.shape[0]
     centre = head_centre(target) + np.asarray(window_shift)[::-1] * (size - window) / 2.0
     roll, zoom = draw_tilt(options.target_roll, options.target_zoom, rng)
     target = crop_of(target, fitting_crop(centre, roll, zoom, window, size))
     return source, target._replace(image=recolour(target.image, colours))
+
+
+def with_shape_error(view: View, error: Float[np.ndarray, "s"]) -> View:
+    """The view with another shape of the head; its picture stays."""
+    return view._replace(params=view.params._replace(shape_params=view.params.shape_params + error))
 
 
 def change_source(view: View, augmentation: Augmentation, colours: Colours, rng: np.random.Generator) -> View:

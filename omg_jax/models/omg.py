@@ -19,6 +19,7 @@ from omg_jax.head.model import HeadModel, head_vertices
 from omg_jax.models.dinov2 import CONFIGS, PATCH_SIZE
 from omg_jax.models.embedding import harmonic_embedding
 from omg_jax.models.gaussian_heads import GaussianHeads, OffsetHead
+from omg_jax.models.lookup import NUM_PLACE_CHANNELS, look_up, off_black, places_in_photo
 from omg_jax.models.precision import compute_in, full_float32, round_weights
 from omg_jax.models.pyramid import FEATURES_PER_TOKEN, FeaturePyramid
 from omg_jax.models.resize import resize_image
@@ -46,11 +47,15 @@ class Source(NamedTuple):
 
 
 class Reconstruction(NamedTuple):
-    """What build makes of a photo: Gaussians per built level, the plane's, and the learned offsets (world units)."""
+    """What build makes of a photo: Gaussians per built level, the plane's, and the learned offsets (world units).
+
+    photo: what the refiner looks up, in the photo's own colours; of 0 x 0 pixels where it does not.
+    """
 
     levels: dict[int, HeadGaussians]
     plane: Gaussians
     vertex_offsets: Float[Array, "b v 3"]
+    photo: Float[Array, "b i j 3"]
 
 
 class OMG(nnx.Module):
@@ -118,7 +123,7 @@ class OMG(nnx.Module):
         # No gradient: the normals only tell the skip how obliquely it looks, and those of tiny faces turn violently.
         normals = vertex_normals(jax.lax.stop_gradient(posed), faces)
         features = self.subdivide.features(global_features)
-        levels = {}
+        levels, image_size = {}, source.image.shape[1]
         for lod in lods:
             vertices = self.subdivide.positions(posed, lod)
             visibility = self.visible_vertices(vertices, posed, lod, source.camera)
@@ -131,11 +136,18 @@ class OMG(nnx.Module):
                 mirror_image = jax.lax.stop_gradient(own)[:, self.mirrored[lod][...]]
                 skip = jnp.concatenate([own, mirror_image], axis=-1)
             levels[lod] = self.gaussian_heads(fused, direction, skip, lod)
-        if not parts.shoulder:
-            return Reconstruction(levels, no_gaussians(len(offsets), self.config.gaussians.num_channels), offsets)
-        mask = self.plane_mask(source, posed)
-        plane = self.plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
-        return Reconstruction(levels, plane, offsets)
+            if looks_up(self.config):
+                matte = sample_bilinear(source.matte[..., None], world_to_pixels(source.camera, vertices)[0])[..., 0]
+                levels[lod] = with_places(levels[lod], source.camera, vertices, visibility * matte, image_size)
+        plane = no_gaussians(len(offsets), self.config.gaussians.num_channels)
+        if parts.shoulder:
+            mask = self.plane_mask(source, posed)
+            plane = self.plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
+        photo = source.image[:, :0, :0]
+        if looks_up(self.config):
+            plane = with_places(plane, source.camera, plane.means, jnp.ones(plane.means.shape[:-1]), image_size)
+            photo = off_black(source.image, source.matte)
+        return Reconstruction(levels, plane, offsets, photo)
 
     @full_float32
     def start(self) -> Float[Array, "v c"] | None:
@@ -186,7 +198,13 @@ class OMG(nnx.Module):
         return Gaussians(*(jnp.concatenate(pair, axis=1) for pair in zip(reconstruction.plane, head, strict=True)))
 
     def render(
-        self, gaussians: Gaussians, camera: Camera, image_size: tuple[int, int], *, remat: bool = False
+        self,
+        gaussians: Gaussians,
+        photo: Float[Array, "b i j 3"],
+        camera: Camera,
+        image_size: tuple[int, int],
+        *,
+        remat: bool = False,
     ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b h w 3"], RenderOutput]:
         """(coarse RGB, refined RGB, what was splatted), on black; ValueError at a size the refiner does not take.
 
@@ -194,13 +212,16 @@ class OMG(nnx.Module):
         """
         output = rasterize(gaussians, camera, image_size)
         refine = jax.checkpoint(self.refine) if remat else self.refine
-        return output.features[..., :3], refine(output.features), output
+        return output.features[..., :3], refine(output.features, photo), output
 
     @full_float32
-    def refine(self, features: Float[Array, "b h w c"]) -> Float[Array, "b h w 3"]:
+    def refine(self, features: Float[Array, "b h w c"], photo: Float[Array, "b i j 3"]) -> Float[Array, "b h w 3"]:
         """The refiner's picture. The release adds random noise: here the same in every frame, against flicker."""
         if not self.config.parts.refiner:
             return features[..., :3]
+        if looks_up(self.config):
+            places = features[..., -NUM_PLACE_CHANNELS:]
+            return self.refiner(features[..., :-NUM_PLACE_CHANNELS], look_up(photo, places))
         if self.config.differences.refiner_noise and self.config.refiner is None:
             return self.refiner(features, jax.random.key(0))
         return self.refiner(features)
@@ -216,7 +237,9 @@ class OMG(nnx.Module):
         reconstruction = self.build(source, (lod,))
         gaussians = self.pose(reconstruction, batch.source_params.shape_params, batch.target_params, lod)
         size = batch.target_image.shape[1:3]
-        coarse, refined, output = self.render(gaussians, batch.target_camera, size, remat=remat)
+        coarse, refined, output = self.render(
+            gaussians, reconstruction.photo, batch.target_camera, size, remat=remat
+        )
         return PairOutput(coarse, refined, output.alpha, output.depth, reconstruction.vertex_offsets)
 
     def seen_by_source(self, batch: PairBatch, lod: int) -> Float[Array, "b i j"]:
@@ -247,6 +270,23 @@ class FrameModel(nnx.Module):
         round_weights(self)
 
     refine = OMG.refine
+
+
+def looks_up(config: ModelConfig) -> bool:
+    """Whether Gaussians carry their place in the photo, for the refiner to look it up."""
+    return config.parts.refiner and config.refiner is not None and config.refiner.look_up
+
+
+def with_places(
+    gaussians: HeadGaussians | Gaussians,
+    camera: Camera,
+    points: Float[Array, "b n 3"],
+    shown: Float[Array, "b n"],
+    image_size: int,
+) -> HeadGaussians | Gaussians:
+    """The Gaussians with further feature channels: the places of their means in the photo (places_in_photo)."""
+    places = places_in_photo(camera, points, shown, image_size)
+    return gaussians._replace(features=jnp.concatenate([gaussians.features, places], axis=-1))
 
 
 def no_gaussians(batch: int, num_channels: int) -> Gaussians:

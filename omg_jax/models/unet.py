@@ -74,7 +74,10 @@ class SkipConv(nnx.Conv):
 class UNetRefiner(nnx.Module):
     """Splatted features -> RGB: the coarse colour (their first three channels) plus a learned residual.
 
-    The residual starts at zero, so an untrained refiner passes the coarse picture through. Height and width must be
+    With config.look_up the coarse colour is first blended, by a learned gate per pixel, with what was looked up in the
+    photo (see omg_jax.models.lookup): ``coarse + gate (found - shown coarse)``. The gate starts at a half.
+
+    The residual starts at zero, so an untrained refiner passes this picture through. Height and width must be
     even, and multiples of 2^(number of widths - 1), else ValueError. The result is not clipped.
 
     On the way up the convolutions see the skip's channels and the enlarged coarser ones side by side; neither the
@@ -85,22 +88,31 @@ class UNetRefiner(nnx.Module):
         def conv(i: int, o: int, stride: int = 1):
             return nnx.Conv(i, o, (3, 3), strides=stride, rngs=rngs)
 
-        widths = config.widths
-        self.first = conv(inputs, widths[0])
+        widths, look_up = config.widths, config.look_up
+        self.first = conv(inputs + (4 if look_up else 0), widths[0])
         self.down = nnx.List([conv(i, o, 2) for i, o in zip(widths[:-1], widths[1:], strict=True)])
         self.refine = nnx.List([conv(w, w) for w in widths[1:]])
         self.up = nnx.List([
             SkipConv(o + i, i, (3, 3), rngs=rngs) for i, o in zip(widths[:-1], widths[1:], strict=True)
         ])
-        self.last = nnx.Conv(widths[0], 3, (3, 3), kernel_init=nnx.initializers.zeros_init(), rngs=rngs)
+        outputs, zeros = 4 if look_up else 3, nnx.initializers.zeros_init()
+        self.last = nnx.Conv(widths[0], outputs, (3, 3), kernel_init=zeros, rngs=rngs)
 
-    def __call__(self, features: Float[Array, "b h w c"]) -> Float[Array, "b h w 3"]:
+    def __call__(
+        self,
+        features: Float[Array, "b h w c"],
+        looked_up: tuple[Float[Array, "b h w 3"], Float[Array, "b h w 1"]] | None = None,
+    ) -> Float[Array, "b h w 3"]:
+        """looked_up: what was found in the photo and how much of a pixel it shows, where config.look_up is set."""
         multiple, (height, width) = 2 ** max(len(self.down), 1), features.shape[1:3]
         if height % multiple or width % multiple:
             raise ValueError(
                 f"features: expected height and width to be multiples of {multiple}, got {height} x {width}; render at "
                 "such a size, or without the refiner"
             )
+        coarse = features[..., :3]
+        if looked_up is not None:
+            features = jnp.concatenate([features, *looked_up], axis=-1)
         x = activate(self.first(features))
         skips = []
         for down, refine in zip(self.down, self.refine, strict=True):
@@ -110,4 +122,8 @@ class UNetRefiner(nnx.Module):
         for up, skip in zip(reversed(list(self.up)), reversed(skips), strict=True):
             x = activate(up.join(skip, x))
         kernel, bias = self.last.kernel[...], self.last.bias[...]
-        return features[..., :3] + convolve_by_blocks(x.astype(kernel.dtype), kernel) + bias
+        residual = convolve_by_blocks(x.astype(kernel.dtype), kernel) + bias
+        if looked_up is None:
+            return coarse + residual
+        found, shown = looked_up
+        return coarse + nnx.sigmoid(residual[..., 3:]) * (found - shown * coarse) + residual[..., :3]

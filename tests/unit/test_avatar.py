@@ -98,12 +98,13 @@ def specified(network, avatar, params, view, refine=True):
     """The frame as the model's own pose and render say it."""
     size = network.config.model.image_size
     one = jax.tree.map(
-        lambda x: jnp.asarray(x)[None], (avatar.levels[LOD], avatar.plane, avatar.vertex_offsets, avatar.shape_params)
+        lambda x: jnp.asarray(x)[None],
+        (avatar.levels[LOD], avatar.plane, avatar.vertex_offsets, avatar.photo, avatar.shape_params),
     )
-    level, plane, offsets, shape = one
+    level, *rest, shape = one
     params, view = jax.tree.map(lambda x: x[None], (params, view))
-    gaussians = network.model.pose(Reconstruction({LOD: level}, plane, offsets), shape, params, LOD)
-    coarse, refined, output = network.model.render(gaussians, view, (size, size))
+    gaussians = network.model.pose(Reconstruction({LOD: level}, *rest), shape, params, LOD)
+    coarse, refined, output = network.model.render(gaussians, rest[-1], view, (size, size))
     return gaussians, np.clip((refined if refine else coarse)[0], 0.0, 1.0), output.alpha[0]
 
 

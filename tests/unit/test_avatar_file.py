@@ -7,10 +7,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from omg_jax import avatar_file
-from omg_jax.avatar_file import Avatar, AvatarMeta, HeadGaussians, load_avatar, save_avatar
+from omg_jax.avatar_file import FORMAT_VERSION, Avatar, AvatarMeta, HeadGaussians, load_avatar, save_avatar
 from omg_jax.types import Camera, Gaussians
 
-META = AvatarMeta(1, "arkit", "a" * 64, "small", "paper", "b" * 64)
+META = AvatarMeta(FORMAT_VERSION, "arkit", "a" * 64, "small", "paper", "b" * 64)
 
 
 def random_attributes(rng: np.random.Generator, n: int, channels: int = 5) -> dict:
@@ -26,6 +26,7 @@ def random_avatar(num_vertices=(4, 9, 20), num_plane: int = 6) -> Avatar:
         plane=Gaussians(means=means, **random_attributes(rng, num_plane)),
         shape_params=rng.normal(size=7).astype(np.float32),
         vertex_offsets=rng.normal(size=(num_vertices[0], 3)).astype(np.float32),
+        photo=rng.random((8, 6, 3), np.float32),
         source_camera=Camera(np.eye(4, dtype=np.float32), np.eye(3, dtype=np.float32)),
         meta=META,
     )
@@ -101,7 +102,7 @@ def test_another_format_version_is_refused(saved):
 
 
 def test_missing_metadata_is_named(saved):
-    rewrite(saved, lambda arrays: None, metadata=omg_metadata(format_version=1, preset="small"))
+    rewrite(saved, lambda arrays: None, metadata=omg_metadata(format_version=FORMAT_VERSION, preset="small"))
     assert "head_sha256" in refusal(saved)
 
 

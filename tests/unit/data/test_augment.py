@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from omg_jax.config import AugmentConfig
-from omg_jax.data.augment import Change, change_at, make_augmentation
+from omg_jax.data.augment import Change, change_at, make_augmentation, shape_spread
 from omg_jax.data.clips import Clip, save_clip, write_index
 from omg_jax.data.pairs import Pair, load_batch, load_pair, pair_at, prefetched
+from omg_jax.head.flame import WORLD_UNITS_PER_METRE
 from omg_jax.head.load import load_head
 from omg_jax.head.mirror import FLIP
 from omg_jax.head.model import head_vertices, zero_params
@@ -191,6 +192,34 @@ def test_vertices_of_the_head_stay_on_their_pixels(dots, head, mirror, sample):
         assert len(seen) >= 8
         np.testing.assert_allclose(centres, places[seen], **JPEG_DOT_CENTRES)
     assert not same(found.source_camera, found.target_camera)
+
+
+def test_an_error_of_the_shape_is_what_landmarks_leave_open(people, head):
+    """Pictures stay, both frames have one shape, and ears are off by more than lips."""
+    options = AugmentConfig(share=1.0, mirror=0.0, shape_error=4.0, **CLEAN)
+    wrong, right = (batch(people, head, dataclasses.replace(options, shape_error=error), 0) for error in (4.0, 0.0))
+    np.testing.assert_array_equal(wrong.source_image, right.source_image)
+    np.testing.assert_array_equal(wrong.target_image, right.target_image)
+    errors = wrong.source_params.shape_params - right.source_params.shape_params
+    np.testing.assert_allclose(
+        errors, wrong.target_params.shape_params - right.target_params.shape_params, atol=1e-6
+    )
+    assert len(np.unique(errors[:, 0])) == 4
+
+    drawn = np.random.default_rng(0).standard_normal((200, errors.shape[1])) @ shape_spread(head, 4.0).T
+    params = zero_params(head.model, (200,))
+    moved = head_vertices(head.model, params._replace(shape_params=jnp.asarray(drawn, jnp.float32)))
+    still = head_vertices(head.model, zero_params(head.model))
+    ways = np.linalg.norm(moved - still, axis=-1).mean(axis=0) * 1000.0 / WORLD_UNITS_PER_METRE
+    face = np.unique(np.asarray(head.model.faces)[np.asarray(head.model.landmark_faces)])
+    assert 1.0 < ways[face].mean() < 4.0
+    assert ways[head.regions["ears"]].mean() > 1.5 * ways[head.regions["lips"]].mean()
+
+
+def test_an_error_of_the_shape_needs_landmarks(head):
+    bare = head._replace(model=head.model._replace(landmark_faces=jnp.zeros(0, jnp.int32)))
+    with pytest.raises(ValueError, match="shape_error needs a head with landmarks"):
+        make_augmentation(AugmentConfig(share=1.0, shape_error=1.0), bare)
 
 
 def test_a_head_without_a_mirror_image_is_not_mirrored(people, head):

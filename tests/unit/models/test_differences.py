@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from omg_jax.config import Differences, ModelConfig
+from omg_jax.config import Differences, ModelConfig, UNetConfig
 from omg_jax.geometry.rotations import quat_to_matrix
 from omg_jax.models.gaussian_heads import release_quaternions
 from omg_jax.models.omg import OMG, build_model
@@ -148,7 +148,7 @@ def test_the_plane_s_sigmoid_reaches_channels_or_columns(reconstruct):
 
 @pytest.mark.parametrize(
     ("row", "refiner", "noisy"),
-    [("refiner_noise", None, True), ("", None, False), ("refiner_noise", TINY.refiner, False)],
+    [("refiner_noise", None, True), ("", None, False), ("refiner_noise", UNetConfig(), False)],
 )
 def test_only_the_releases_refiner_gets_noise(row, refiner, noisy):
     keys = []
@@ -158,7 +158,7 @@ def test_only_the_releases_refiner_gets_noise(row, refiner, noisy):
         return features
 
     model = types.SimpleNamespace(config=OneRow(refiner=refiner, row=row), refiner=record)
-    OMG.refine(model, jnp.zeros((1, 2, 2, 3)))
+    OMG.refine(model, jnp.zeros((1, 2, 2, 3)), jnp.zeros((1, 0, 0, 3)))
     assert [key is not None for key in keys] == [noisy]
 
 

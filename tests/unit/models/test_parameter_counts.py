@@ -95,7 +95,7 @@ def test_shapes_are_the_paper_s(head, config):
         made = model.build(source, (0, 1, 2))
         gaussians = model.pose(made, source.params.shape_params, source.params, 2)
         maps = model.pyramid(tokens, source.image), model.transformer(tokens[-1])
-        return *maps, made, model.render(gaussians, camera, (512, 512))
+        return *maps, made, model.render(gaussians, made.photo, camera, (512, 512))
 
     local, global_, made, (_, refined, splatted) = jax.eval_shape(run, shapes)
     assert local.shape == (1, 296, 296, 256)

@@ -79,7 +79,7 @@ def trace(preset: str, precision: str):
         model = merge_model(graphdef, params, constants)
         built = model.build(source, (0, 2))
         gaussians = model.pose(built, source.params.shape_params, source.params, 2)
-        return gaussians, built.vertex_offsets, model.render(gaussians, source.camera, (size, size))[:2]
+        return gaussians, built.vertex_offsets, model.render(gaussians, built.photo, source.camera, (size, size))[:2]
 
     traced = jax.jit(whole).trace(shapes, source)
     return traced.jaxpr.jaxpr, {leaf.dtype for leaf in jax.tree.leaves(traced.out_info)}

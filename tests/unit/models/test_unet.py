@@ -32,8 +32,11 @@ def test_convolving_by_blocks_is_convolving(size):
     np.testing.assert_allclose(convolve_by_blocks(x, kernel), convolve(x, kernel), **FLOAT32_ROUNDING)
 
 
-def plain(refiner: UNetRefiner, features):
+def plain(refiner: UNetRefiner, features, looked_up=None):
     """The refiner as its layers stand in a drawing of it."""
+    coarse = features[..., :3]
+    if looked_up is not None:
+        features = jnp.concatenate([features, *looked_up], axis=-1)
     x, skips = activate(refiner.first(features)), []
     for down, refine in zip(refiner.down, refiner.refine, strict=True):
         skips.append(x)
@@ -41,20 +44,26 @@ def plain(refiner: UNetRefiner, features):
         x = activate(x + refine(x))
     for up, skip in zip(reversed(list(refiner.up)), reversed(skips), strict=True):
         x = activate(up(jnp.concatenate([skip, enlarge(x)], axis=-1)))
-    return features[..., :3] + refiner.last(x)
+    if looked_up is None:
+        return coarse + refiner.last(x)
+    (found, shown), gate = looked_up, nnx.sigmoid(refiner.last(x)[..., 3:])
+    return (1 - gate * shown) * coarse + gate * found + refiner.last(x)[..., :3]
 
 
-def test_the_refiner_is_the_plain_unet_in_value_and_gradient():
-    refiner = UNetRefiner(5, UNetConfig(widths=(4, 6)), rngs=nnx.Rngs(0))
+@pytest.mark.parametrize("look_up", [False, True])
+def test_the_refiner_is_the_plain_unet_in_value_and_gradient(look_up):
+    refiner = UNetRefiner(5, UNetConfig(widths=(4, 6), look_up=look_up), rngs=nnx.Rngs(0))
     refiner.last.kernel[...] = random(*refiner.last.kernel.shape)
     features = random(2, 8, 12, 5)
-    np.testing.assert_allclose(refiner(features), plain(refiner, features), **FLOAT32_ROUNDING)
+    looked_up = (random(2, 8, 12, 3), jax.random.uniform(jax.random.key(1), (2, 8, 12, 1)))
+    given = (features, looked_up) if look_up else (features,)
+    np.testing.assert_allclose(refiner(*given), plain(refiner, *given), **FLOAT32_ROUNDING)
     graphdef, weights = nnx.split(refiner)
 
     def gradients(run):
-        return jax.jit(jax.grad(lambda w: jnp.mean(run(nnx.merge(graphdef, w), features) ** 2)))(weights)
+        return jax.jit(jax.grad(lambda w: jnp.mean(run(nnx.merge(graphdef, w), *given) ** 2)))(weights)
 
-    ours, theirs = gradients(lambda model, x: model(x)), gradients(plain)
+    ours, theirs = gradients(lambda model, *x: model(*x)), gradients(plain)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **FLOAT32_ROUNDING), ours, theirs)
 
 
