@@ -35,7 +35,12 @@ def main() -> None:
 
 def without_folders(command: str) -> str:
     """The command with every path shortened to its last part: where files lie on one machine tells nobody anything."""
-    return shlex.join(word if word.startswith("-") else Path(word).name for word in shlex.split(command))
+
+    def shortened(word: str) -> str:
+        option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+        return option + equals + (Path(value).name if value else "")
+
+    return shlex.join(map(shortened, shlex.split(command)))
 
 
 if __name__ == "__main__":

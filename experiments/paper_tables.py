@@ -5,7 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from record import RESULTS, write_result
 
@@ -33,6 +33,12 @@ class Evaluated:
     """Only so many pairs."""
     max_frames: int | None = None
     """Only so many driver frames of a pair."""
+    shoulders: Literal["still", "follow"] = "follow"
+    """follow turns them with the head, as the paper does; still keeps them as the photo shows them."""
+    metrics: tuple[str, ...] = ()
+    """Keys of the metrics, where others than the default are wanted: lpips_squeeze is the paper's LPIPS."""
+    arcface: Path | None = None
+    """ArcFace weights (ONNX), for the paper's CSIM."""
     runs: Path = RUNS
     """Folder for the evaluations; other data or weights than before need another one."""
 
@@ -40,8 +46,11 @@ class Evaluated:
 def evaluate(options: Evaluated, protocol: str, folder: Path) -> dict[str, Any]:
     """Runs ``omg evaluate`` (an interrupted one goes on), and returns its results.json."""
     given = ["--protocol", protocol, "--data", options.data, "--preset", options.preset, "--head", options.head]
-    for name, limit in (("--max-pairs", options.max_pairs), ("--max-frames", options.max_frames)):
-        given += [] if limit is None else [name, str(limit)]
+    given += ["--shoulders", options.shoulders]
+    given += ["--metrics", *options.metrics] if options.metrics else []
+    for name in ("max_pairs", "max_frames", "arcface"):
+        value = getattr(options, name)
+        given += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
     command = [sys.executable, "-m", "omg_jax", "evaluate", options.weights, *given, "-o", str(folder)]
     if subprocess.run(command).returncode:
         raise SystemExit(f"stopped: the evaluation in {folder} did not come to its end")
@@ -53,7 +62,10 @@ def command_of(script: str, options: Evaluated, *arguments: str) -> str:
     words = ["python", f"experiments/{script}.py", *arguments]
     words += [] if options.data == PUBLIC else ["--data", "FOLDER"]
     words += [] if options.weights == "shipped" else ["--weights", "FILE"]
-    for name in ("preset", "max_pairs", "max_frames"):
+    words += [] if options.head == "arkit" else ["--head", "flame:PATH"]
+    words += [] if options.arcface is None else ["--arcface", "FILE"]
+    words += ["--metrics", *options.metrics] if options.metrics else []
+    for name in ("preset", "max_pairs", "max_frames", "shoulders"):
         if getattr(options, name) != getattr(Evaluated, name):
             words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
     return " ".join(words)
@@ -111,13 +123,20 @@ def our_cells(results: dict[str, Any], method: str, columns: tuple[str, ...]) ->
 
 
 def back_end_notes(results: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
-    """What of our columns was computed otherwise than the paper's."""
+    """What of our columns was computed otherwise than the paper's; such columns are marked (marked)."""
     found, notes = COUNTERPARTS[results["protocol"]["name"]], []
     for column in columns:
         key = counterpart_key(results, column)
         if key and found[key].differs:
-            notes.append(f"{column}: ours is {results['metrics'][key]['title']}; {found[key].differs}.")
+            name = f"{marked(results, column)}, {results['protocol']['name']}"
+            notes.append(f"{name}: ours is {results['metrics'][key]['title']}; {found[key].differs}.")
     return notes
+
+
+def marked(results: dict[str, Any], column: str) -> str:
+    """The paper's column, with a star where ours was computed otherwise (back_end_notes)."""
+    key = counterpart_key(results, column)
+    return f"{column}*" if key and COUNTERPARTS[results["protocol"]["name"]][key].differs else column
 
 
 def data_note(results: dict[str, Any], table: ReenactmentTable) -> str:

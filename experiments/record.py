@@ -2,12 +2,11 @@
 
 import datetime
 import json
-import platform
-import subprocess
 from pathlib import Path
 
-import jax
 import numpy as np
+
+from omg_jax.evaluation.circumstances import commit, device
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -27,28 +26,6 @@ def write_result(name: str, command: str, result: dict) -> dict:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
     return record
-
-
-def device() -> str:
-    """What JAX computes on: the GPU's name, or the processor's."""
-    return cpu_model() if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
-
-
-def cpu_model() -> str:
-    """What /proc/cpuinfo calls the processor; its architecture where there is no such file."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def commit() -> str:
-    """The commit that is checked out; "unknown" where the tree is a copy without git."""
-    try:
-        command = ["git", "rev-parse", "--short", "HEAD"]
-        return subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def _plain(value):

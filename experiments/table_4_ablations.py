@@ -21,6 +21,7 @@ from paper_tables import (
     counterpart_key,
     data_note,
     evaluate,
+    marked,
     our_cells,
     paper_cells,
     write_table,
@@ -64,14 +65,17 @@ def main(options: Options) -> None:
         paper = paper_cells(ABLATION_COLUMNS, ABLATIONS[ROWS[name]]) if name in ROWS else NOTHING
         ours = our_cells(results[name], method, ABLATION_COLUMNS) if name in results else NOTHING
         rows.append((ROWS.get(name, name), tuple(cell for both in zip(paper, ours, strict=True) for cell in both)))
-    columns = tuple(Column(column, who) for column in ABLATION_COLUMNS for who in ("paper", "ours"))
+    names = [marked(results[FULL], column) for column in ABLATION_COLUMNS]
+    columns = tuple(Column(name, who) for name in names for who in ("paper", "ours"))
     notes = (data_note(results[FULL], TABLE_1), *back_end_notes(results[FULL], ABLATION_COLUMNS))
     table = Grid(f"Table 4: parts left out, level {options.level}", columns, tuple(rows), notes)
     keys = [counterpart_key(results[FULL], column) for column in ABLATION_COLUMNS]
     changes = {name: compare(folders[FULL], folders[name]) for name in files if name != FULL}
     command = command_of("table_4_ablations", options, *(f"{name}=FILE" for name in files))
+    command += "" if options.level == Options.level else f" --level {options.level}"
+    grid = changes_grid(changes, method, keys, tuple(map(Column, names)))
     weights = {name: result["methods"][method]["weights_sha256"] for name, result in results.items()}
-    write_table("table_4_ablations", command, [table, changes_grid(changes, method, keys)], {"weights_sha256": weights})
+    write_table("table_4_ablations", command, [table, grid], {"weights_sha256": weights})
 
 
 def of_weights(options: Options, path: Path) -> Evaluated:
@@ -79,7 +83,9 @@ def of_weights(options: Options, path: Path) -> Evaluated:
     return dataclasses.replace(options, weights=str(path), preset=read_weights_meta(path).preset)
 
 
-def changes_grid(changes: dict[str, Comparison], method: str, keys: list[str]) -> Grid:
+def changes_grid(
+    changes: dict[str, Comparison], method: str, keys: list[str], columns: tuple[Column, ...]
+) -> Grid:
     """What leaving each part out changes, pair by pair."""
     rows = []
     for name, comparison in changes.items():
@@ -90,7 +96,7 @@ def changes_grid(changes: dict[str, Comparison], method: str, keys: list[str]) -
         rows.append((ROWS.get(name, name), tuple(cells)))
     title = "What leaving a part out changes"
     note = "Ours, minus the whole network's, pair by pair, with 95 % intervals. Bold: the interval leaves out 0."
-    return Grid(title, tuple(Column(column) for column in ABLATION_COLUMNS), tuple(rows), (note,))
+    return Grid(title, columns, tuple(rows), (note,))
 
 
 if __name__ == "__main__":

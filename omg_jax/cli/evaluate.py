@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from rich.console import Console
 
-from omg_jax.cli.console import console, note, print_table, progress_bar, report, telling
+from omg_jax.cli.console import note, print_table, progress_bar, report, telling
 from omg_jax.cli.evaluation_tables import grid_table, grid_tables
 from omg_jax.cli.network import load_network
 from omg_jax.cli.network_methods import network_methods
@@ -17,7 +18,7 @@ from omg_jax.evaluation.compare import compare as compare_folders
 from omg_jax.evaluation.compare import comparison_grids
 from omg_jax.evaluation.judge import Judge
 from omg_jax.evaluation.method import Method, slug
-from omg_jax.evaluation.metrics import DEFAULT_KEYS
+from omg_jax.evaluation.metrics import ARCFACE_KEYS, DEFAULT_KEYS
 from omg_jax.evaluation.pair_sets import PairSet, open_pairs
 from omg_jax.evaluation.picture_folders import pictures_method, write_inputs
 from omg_jax.evaluation.protocol import PROTOCOLS
@@ -70,7 +71,7 @@ def evaluate(
         baselines: Measure what needs no training as well; --no-baselines saves their time.
         metrics: Keys of the metrics; by default all but the slow ones and those whose weights only users have. An
             unknown key tells the known ones.
-        arcface: ArcFace weights (ONNX) for the metrics csim_arcface_target and csim_arcface_source.
+        arcface: ArcFace weights (ONNX); csim_arcface_target and csim_arcface_source are then measured by default.
         max_pairs: Only so many pairs, the first ones.
         max_frames: Only so many driver frames of a clip, spread over it.
         keep_pictures: Write all pictures, to OUTPUT/kept/METHOD/PAIR/FRAME.png.
@@ -84,15 +85,18 @@ def evaluate(
         show_comparison(*compare, as_json=json)
         return
     loaded = load_head(head)
-    pair_set = chosen_pairs(data, protocol, loaded, max_pairs, max_frames)
     if inputs is not None:
+        pair_set = chosen_pairs(data, protocol, loaded, max_pairs, max_frames)
         with progress_bar() as progress:
             write_inputs(pair_set, inputs, telling(progress))
         report({"inputs": str(inputs), "pairs": len(pair_set.pairs)}, as_json=json)
         return
     if output is None:
         raise ValueError("name the folder to write results to, by -o FOLDER")
-    judge = Judge(loaded, metrics or DEFAULT_KEYS, arcface_file=arcface)
+    if pictures and not name:
+        raise ValueError("say what the method of these pictures is called, by --name NAME")
+    judge = Judge(loaded, metrics or (DEFAULT_KEYS + ARCFACE_KEYS * (arcface is not None)), arcface_file=arcface)
+    pair_set = chosen_pairs(data, protocol, loaded, max_pairs, max_frames)
     methods: dict[str, Method] = {}
     if weights or not pictures:
         path = None if weights in ("", SHIPPED) else Path(weights)
@@ -112,7 +116,7 @@ def evaluate(
         report({"output": str(output), **{key: results[key] for key in ("protocol", "data", "results")}}, as_json=True)
         return
     for grid in grids(results):
-        for table in grid_tables(grid, console.width):
+        for table in grid_tables(grid, Console().width):  # of stdout
             print_table(table)
     note(f"intervals are in {output / 'tables.md'}, everything is in {page}")
 
@@ -131,9 +135,7 @@ def chosen_pairs(data: str, protocol: str, head: Head, max_pairs: int | None, ma
 
 
 def free_name(name: str, methods: dict[str, Method]) -> str:
-    """The name of a method whose pictures are given; ValueError where it is missing, or another method's."""
-    if not name:
-        raise ValueError("say what the method of these pictures is called, by --name NAME")
+    """The name of a method whose pictures are given; ValueError where it is another method's."""
     if slug(name) in map(slug, methods):
         raise ValueError(f"another method is called {name!r} already; give another --name")
     return name

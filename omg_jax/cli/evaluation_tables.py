@@ -11,7 +11,7 @@ NAME_WIDTH, COLUMN_WIDTH = 20, 13  # characters, about
 
 def grid_tables(grid: Grid, width: int) -> list[Table]:
     """A grid of means as tables of at most this width, as many as its columns need; intervals are left out."""
-    names = max(NAME_WIDTH, *(len(name) for name, _ in grid.rows))
+    names = max([NAME_WIDTH, *(len(name) for name, _ in grid.rows)])
     across = max(1, (width - names) // COLUMN_WIDTH)
     starts = range(0, len(grid.columns), across)
     return [grid_table(part(grid, start, start + across), intervals=False) for start in starts]

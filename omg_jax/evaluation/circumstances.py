@@ -1,6 +1,8 @@
 """What an evaluation ran on: all that results.json leaves out, so that equal runs have equal bytes there."""
 
 import datetime
+import functools
+import hashlib
 import importlib.metadata
 import platform
 import statistics
@@ -32,8 +34,24 @@ def circumstances(command: str, records: list[dict[str, Any]], methods: dict[str
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := package_version(name))},
         "seconds_per_frame": seconds,
-        **{name: max(record["memory"][name] for record in records) for name in records[-1]["memory"]},
+        **peaks([record["memory"] for record in records]),
     }
+
+
+def peaks(memories: list[dict[str, float]]) -> dict[str, float]:
+    """The largest of each number; an evaluation that went on on another kind of device has other ones too."""
+    names = sorted({name for memory in memories for name in memory})
+    return {name: max(memory[name] for memory in memories if name in memory) for name in names}
+
+
+@functools.cache
+def code_sha256() -> str:
+    """The sha256 of the package's Python files: numbers of other code are not gone on with."""
+    root, digest = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def device() -> str:
@@ -47,11 +65,19 @@ def device() -> str:
 
 
 def commit() -> str:
-    """The commit of the tree that the package is imported from; "unknown" where it is none."""
+    """The commit of the tree that the package is imported from, with "-dirty" where its code or assets differ from it.
+
+    "unknown" where the package is in no tree, or in that of something else.
+    """
+    root = Path(__file__).parents[2]
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        command = ["git", "rev-parse", "--short", "HEAD"]
-        folder = Path(__file__).parent
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+        git("ls-files", "--error-unmatch", __file__)
+        changed = git("status", "--porcelain", "--", "omg_jax", "kernels", "configs")
+        return git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omg_jax.evaluation.intervals import Interval, paired_difference
+from omg_jax.evaluation.intervals import ENOUGH_PAIRS, Interval, paired_difference
+from omg_jax.evaluation.protocol import FREE_FIELDS
 from omg_jax.evaluation.read import load_results
 from omg_jax.evaluation.tables import Cell, Column, Grid, metric_column
-
-FREE_FIELDS = ("max_pairs",)  # of a protocol: only pairs that both have are compared
 
 
 class Difference(NamedTuple):
@@ -67,7 +66,7 @@ def comparison_grids(comparison: Comparison, name_a: str, name_b: str) -> list[G
     same = same if len(same) < len(by_method) else []
     notes = [
         "Means over the pairs that both have; differences are taken pair by pair, with their 95 % interval. "
-        "Bold: the interval leaves out 0."
+        f"Bold: the interval leaves out 0, of {ENOUGH_PAIRS} pairs or more."
     ] + [f"The same in both: {', '.join(same)}."] * bool(same)
     columns = (Column(name_a), Column(name_b), Column("difference"), Column("pairs"))
     return [
@@ -78,14 +77,14 @@ def comparison_grids(comparison: Comparison, name_a: str, name_b: str) -> list[G
 
 
 def difference_cell(row: Difference, metric: dict[str, Any]) -> Cell:
-    """A difference with its interval; best where that leaves out 0."""
+    """A difference with its interval; best where that leaves out 0 and the pairs are enough."""
     between, digits = row.difference, metric["decimals"] + 1  # differences are small
     interval = "" if between.low is None else f"{between.low:+.{digits}f}, {between.high:+.{digits}f}"
-    return Cell(f"{between.mean:+.{digits}f}", interval, is_certain(between))
+    return Cell(f"{between.mean:+.{digits}f}", interval, row.pairs >= ENOUGH_PAIRS and leaves_out_zero(between))
 
 
-def is_certain(interval: Interval) -> bool:
-    """Whether the interval leaves out zero."""
+def leaves_out_zero(interval: Interval) -> bool:
+    """Whether the interval does."""
     return interval.low is not None and (interval.low > 0.0 or interval.high < 0.0)
 
 
@@ -114,7 +113,7 @@ def _without(protocol: dict[str, Any]) -> dict[str, Any]:
 
 def _common_data(data: dict[str, Any], pairs: set[str]) -> dict[str, str]:
     of_pairs = {pair: sha256 for pair, sha256 in data["pair_sha256"].items() if pair in pairs}
-    return {"name": data["name"], "sha256": data["sha256"], **of_pairs}
+    return {"sha256": data["sha256"], **of_pairs}
 
 
 def _check_equal(what: str, a: dict[str, Any], b: dict[str, Any], folders: tuple[Path | str, Path | str]) -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from omg_jax.evaluation.markup import Element, element
 from omg_jax.evaluation.read import PICTURES_NAME, Evaluation, main_method
+from omg_jax.evaluation.shown import RANKED_BY
 from omg_jax.evaluation.thumbnails import (
     ERROR_COLOURS,
     ERROR_SHOWN,
@@ -22,7 +23,6 @@ WORST_SIZE = 224  # pixels
 MIN_SHOWN = 100  # pixels of the page that a column of pictures takes at least
 MAX_ROWS = 120  # frames that are shown of all pairs together
 MAX_BYTES = 6_500_000  # of their pictures
-RANKED_BY = ("lpips_alex", "lpips_vgg", "csim_sface_source", "psnr")  # the first that there is tells the worst frame
 CAPTIONS = ("psnr", "lpips_alex", "csim_sface_source", "aed_tracker")  # the first two that a frame has stand below it
 
 
@@ -45,7 +45,8 @@ def worst_frames(evaluation: Evaluation) -> Element | None:
     blocks = []
     for shot in shots[:NUM_WORST]:
         value = f"{metric['title']} {shot.value:.{metric['decimals']}f}"
-        place = element("a", shot.pair, href=f"#pair-{shot.pair}")
+        is_below = shot.pair in list(evaluation.pictures)[:MAX_ROWS]
+        place = element("a", shot.pair, href=f"#pair-{shot.pair}") if is_below else shot.pair
         heading = element("h3", place, f", frame {shot.entry['frame']} ", element("small", value))
         blocks.append(element("div", heading, element("div", *shot_cards(evaluation, shot), class_="cards")))
     told = f"Of every pair the frame where {method} does worst by {metric['title']}; the worst of these first."

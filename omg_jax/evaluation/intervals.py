@@ -10,6 +10,7 @@ Values = Sequence[float] | Float[np.ndarray, " n"]
 
 RESAMPLES = 2000
 LEVEL = 0.95
+ENOUGH_PAIRS = 8  # below, the bootstrap's interval holds the mean clearly less often than it says (of 3: 75 %)
 _SEED = 0
 
 

@@ -1,5 +1,6 @@
 """Scores pictures of a pair by every chosen metric. What methods share is computed once, what can be is batched."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,8 +87,9 @@ class Judge:
         """A row of metrics for each driver frame, of one method's pictures [h, w, 3] in [0, 1].
 
         None: the metric needs a target and the pair has none, a region is empty, no face was found in the picture or
-        in what it is compared with, or it is the first frame's flicker. ValueError, naming the frame, where a picture
-        is missing, is of another size than the frames, is not finite or leaves [0, 1].
+        in what it is compared with, or it is the flicker of a frame whose predecessor in the video is not drawn.
+        ValueError, naming the frame, where a picture is missing, is of another size than the frames, is not finite or
+        leaves [0, 1].
         """
         pair = reference.pair
         _check(pictures, pair)
@@ -113,7 +115,11 @@ class Judge:
             columns["ssim"] = [measures.ssim(*both) for both in pairs]
         if "flicker" in self.keys:
             neighbours = zip(pairs[1:], pairs[:-1], strict=True)
-            columns["flicker"] = [None, *(measures.flicker(*now, *before) for now, before in neighbours)]
+            in_time = [after - before == 1 for before, after in itertools.pairwise(reference.pair.frame_numbers)]
+            columns["flicker"] = [None] + [
+                measures.flicker(*now, *before) if is_next else None
+                for (now, before), is_next in zip(neighbours, in_time, strict=True)
+            ]
         return columns
 
     def _by_face(self, reference: Reference, pictures: Float[np.ndarray, "t h w 3"]) -> dict[str, Column]:

@@ -77,7 +77,11 @@ def ssim(picture: Float[np.ndarray, "h w 3"], target: Float[np.ndarray, "h w 3"]
 
 
 def csim(a: Float[np.ndarray, " d"], b: Float[np.ndarray, " d"]) -> float:
-    """Cosine of two faces' identity embeddings, a.b / (|a| |b|), in [-1, 1]; 1 for the same face."""
+    """Cosine of two faces' identity embeddings, a.b / (|a| |b|), in [-1, 1]; 1 for the same face.
+
+    The paper's identity metric (CSIM, by ArcFace, Deng et al. 2019). The embeddings are SFace's (Zhong et al. 2021), or
+    the user's ArcFace's: identity.py.
+    """
     a, b = a.astype(np.float64), b.astype(np.float64)
     return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
 
@@ -85,19 +89,26 @@ def csim(a: Float[np.ndarray, " d"], b: Float[np.ndarray, " d"]) -> float:
 def akd(points: Float[np.ndarray, "l 2"], target_points: Float[np.ndarray, "l 2"], size: int) -> float:
     """Average keypoint distance: mean |difference| over landmarks and over x and y, in pixels of a picture of 512.
 
-    The points are in pixels of a picture of `size`. The mean of both coordinates, not the distance: that is about
+    The points are in pixels of a picture of `size`: here the 478 of MediaPipe's face landmarker (faces.py), in the
+    paper 68 of another network. The mean of both coordinates, not the distance: that is about
     1.6 times as large.
     """
     return float(np.mean(np.abs(points - target_points), dtype=np.float64) * AKD_SIZE / size)
 
 
 def aed(expression: Float[np.ndarray, " e"], target_expression: Float[np.ndarray, " e"]) -> float:
-    """Average expression distance: mean |difference| over the head's expression parameters, in their unit."""
+    """Average expression distance: mean |difference| over the head's expression parameters, in their unit.
+
+    Here those of our tracker's fit to the landmarks (faces.py), in the paper Deep3DFaceRecon's (Deng et al. 2019).
+    """
     return float(np.mean(np.abs(expression - target_expression), dtype=np.float64))
 
 
 def apd(angles: Float[np.ndarray, "3"], target_angles: Float[np.ndarray, "3"]) -> float:
-    """Average pose distance: mean |difference| of yaw, pitch and roll, in radians, the short way round."""
+    """Average pose distance: mean |difference| of yaw, pitch and roll, in radians, the short way round.
+
+    Here those of our tracker's fit to the landmarks (faces.py), in the paper Deep3DFaceRecon's (Deng et al. 2019).
+    """
     turns = np.remainder(angles.astype(np.float64) - target_angles + np.pi, 2.0 * np.pi) - np.pi
     return float(np.mean(np.abs(turns)))
 

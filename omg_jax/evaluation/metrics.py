@@ -10,7 +10,7 @@ class Metric(NamedTuple):
     """One column of a table.
 
     needs_target: it compares with the true frame, which cross-identity pairs lack. of_face: it is missing where no face
-    is found; a region's PSNR is missing where the region is empty, and flicker in the first frame.
+    is found; a region's PSNR is missing where the region is empty, and flicker where the frame before is not measured.
     """
 
     key: str
@@ -71,12 +71,14 @@ METRICS: tuple[Metric, ...] = (
     _psnr("shoulders", "the target's matte (0.5 and more) outside of its head mesh and below the chin"),
     Metric(
         "flicker", "Flicker", "grey levels", False, 3, True,
-        "255 mean |e - e'|, e the difference of picture and target, e' that of the frame before",
+        "255 mean |e - e'|, e the difference of picture and target, e' that of the frame before; of neighbours in the "
+        "video alone",
     ),
 )  # fmt: skip
 KEYS = tuple(metric.key for metric in METRICS)
 # Slow, or by weights that only users have.
-EXTRA_KEYS = ("lpips_vgg", "lpips_squeeze", "csim_arcface_target", "csim_arcface_source")
+ARCFACE_KEYS = ("csim_arcface_target", "csim_arcface_source")
+EXTRA_KEYS = ("lpips_vgg", "lpips_squeeze", *ARCFACE_KEYS)
 DEFAULT_KEYS = tuple(key for key in KEYS if key not in EXTRA_KEYS)
 
 

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from omg_jax.evaluation.method import Method
 from omg_jax.evaluation.pair import Pair
-from omg_jax.evaluation.pair_sets import PairSet
+from omg_jax.evaluation.pair_sets import PairSet, pair_sha256
 from omg_jax.evaluation.protocol import check_protocol, protocol_to_json
 from omg_jax.files import json_object, replacing
 from omg_jax.tracking.people import Told, tell_nobody
@@ -31,8 +31,9 @@ def pictures_method(folder: Path, pair_set: PairSet) -> Method:
     """The method whose pictures lie in a folder.
 
     ValueError where there is no such folder, or its protocol.json tells of another protocol or other data; while it is
-    drawn, where pictures are missing, are none, or have another size than the driver frame.
+    drawn, where that tells of other frames, or pictures are missing, are none, or have another size than the driver's.
     """
+    made_for_pairs: dict[str, str] = {}
     if not folder.is_dir():
         raise ValueError(f"no folder of pictures at {folder}; expected FOLDER/PAIR/FRAME.png, FRAME in six digits")
     path = folder / PROTOCOL_NAME
@@ -41,8 +42,11 @@ def pictures_method(folder: Path, pair_set: PairSet) -> Method:
         check_protocol(made_for.get("protocol", {}), pair_set.protocol, str(path))
         if made_for.get("data", {}).get("sha256") != pair_set.data["sha256"]:
             raise ValueError(f"{path} tells of other data than {pair_set.data['name']}; make the pictures of these")
+        made_for_pairs = made_for.get("pair_sha256", {})
 
     def draw(pair: Pair) -> Iterator[Float[np.ndarray, "h w 3"]]:
+        if made_for_pairs.get(pair.name, sha256 := pair_sha256(pair)) != sha256:
+            raise ValueError(f"{path} tells of other frames or heads of {pair.name}; make the pictures of these")
         check_complete(folder / pair.name, pair.frame_numbers)
         for number, driver in zip(pair.frame_numbers, pair.driver_images, strict=True):
             yield read_picture(folder / pair.name / frame_name(number), driver.shape[:2])
@@ -69,13 +73,21 @@ def read_picture(path: Path, size: tuple[int, int]) -> Float[np.ndarray, "h w 3"
     """An RGB picture in [0, 1]; ValueError where it cannot be read, or its (height, width) is another one."""
     try:
         with Image.open(path) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
+            pixels = np.asarray(on_black(picture))
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:  # Pillow's for a broken PNG chunk
         raise ValueError(f"{path} is not a readable picture; write it again") from error
     if pixels.shape[:2] != size:
         (height, width), (rows, columns) = pixels.shape[:2], size
         raise ValueError(f"{path} is {width}x{height}, expected {columns}x{rows}: draw it at the protocol's size")
     return pixels.astype(np.float32) / 255.0
+
+
+def on_black(picture: Image.Image) -> Image.Image:
+    """A picture as RGB; what is transparent in it shows black."""
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, (0, 0, 0, 255)), picture).convert("RGB")
+    return picture.convert("RGB")
 
 
 def save_picture(path: Path, picture: Float[np.ndarray, "h w *c"], **options) -> None:
@@ -93,11 +105,11 @@ def folder_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def write_protocol(folder: Path, pair_set: PairSet, **more) -> None:
-    """Writes what pictures in a folder are made for."""
-    content = {"protocol": protocol_to_json(pair_set.protocol), "data": pair_set.data, **more}
+def write_protocol(folder: Path, pair_set: PairSet, sha256: dict[str, str] | None = None, **more) -> None:
+    """Writes what pictures in a folder are made for; sha256: of the pairs (pair_sha256), as far as they are known."""
+    content = {"protocol": protocol_to_json(pair_set.protocol), "data": pair_set.data, "pair_sha256": sha256 or {}}
     with replacing(folder / PROTOCOL_NAME) as path:
-        path.write_text(json.dumps(content, indent=1))
+        path.write_text(json.dumps(content | more, indent=1))
 
 
 def write_inputs(pair_set: PairSet, folder: Path, told: Told = tell_nobody) -> None:
@@ -106,13 +118,13 @@ def write_inputs(pair_set: PairSet, folder: Path, told: Told = tell_nobody) -> N
     PAIR/source.png, source_matte.png, driver_FRAME.png and params.npz with the fields of HeadParams and Camera, named
     source_* and driver_*. In self-reenactment the driver frames are the targets too.
     """
-    frames = {}
+    frames, sha256 = {}, {}
     for count, (name, load) in enumerate(pair_set.pairs.items()):
         pair = load()
-        frames[name] = list(pair.frame_numbers)
+        frames[name], sha256[name] = list(pair.frame_numbers), pair_sha256(pair)
         write_pair(pair, folder / name)
         told("writing inputs", count + 1, len(pair_set.pairs))
-    write_protocol(folder, pair_set, conventions=CONVENTIONS, frames=frames)
+    write_protocol(folder, pair_set, sha256, conventions=CONVENTIONS, frames=frames)
 
 
 def write_pair(pair: Pair, folder: Path) -> None:

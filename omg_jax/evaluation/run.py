@@ -1,6 +1,7 @@
 """An evaluation, from pairs and methods to a folder of results: pair by pair, and resumable after any of them."""
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from omg_jax.evaluation.circumstances import circumstances
+from omg_jax.evaluation.circumstances import circumstances, code_sha256
 from omg_jax.evaluation.judge import Judge
 from omg_jax.evaluation.method import Method, slug
 from omg_jax.evaluation.metrics import METRICS, Metric, metric
@@ -40,8 +41,8 @@ def evaluate(
 
     The folder also gets frames.csv (every number), run.json (what it ran on), pictures of some frames with their index,
     and pairs/PAIR.json as soon as a pair is through. The same call again, after an interruption or an error, goes on
-    with the pairs that are left, and those whose data or pictures have changed. results.json and frames.csv depend on
-    nothing but the data, the methods and the metrics: an equal run writes equal bytes.
+    with the pairs that are left, and those whose data, pictures or code have changed. results.json and frames.csv
+    depend on nothing but the data, the methods and the metrics: an equal run writes equal bytes.
 
     Args:
         methods: by name, at least one. Of each pair, the frame where the first does worst is shown.
@@ -67,8 +68,10 @@ def evaluate(
         digests = {
             "pair": pair_sha256(pair),
             "methods": {name: made.digest(pair.name) for name, made in methods.items()},
+            "code": code_sha256(),
         }
-        if record.get("digests") != digests or (keep_pictures and not record["kept"]):
+        is_whole = record.get("digests") == digests and pictures_of(record, folder)
+        if not is_whole or (keep_pictures and not record["kept"]):
             try:
                 measured = evaluate_pair(pair, methods, judge, folder, keep_pictures, told)
             except ValueError as error:
@@ -77,9 +80,23 @@ def evaluate(
             write_json(path, record)
         records[name] = record
     told("pairs", len(records), len(pair_set.pairs))
-    write_json(folder / RUN_NAME, circumstances(command, list(records.values()), facts_of(methods)))
+    if keep_pictures:
+        sha256 = {name: record["digests"]["pair"] for name, record in records.items()}
+        for name in methods:
+            write_protocol(folder / KEPT_FOLDER / slug(name), pair_set, sha256)
     write_json(folder / PICTURES_NAME, {name: record["pictures"] for name, record in records.items()})
-    return write_results(folder, pair_set, methods, judge, records)
+    results = write_results(folder, pair_set, methods, judge, records)
+    write_json(folder / RUN_NAME, circumstances(command, list(records.values()), facts_of(methods)))
+    return results
+
+
+def pictures_of(record: dict[str, Any], folder: Path) -> bool:
+    """Whether the pictures that a pair's record tells of are there."""
+    listed = record["pictures"]
+    files = [listed["source"]]
+    for frame in listed["frames"]:
+        files += [frame["target"], *frame["methods"].values()]
+    return all((folder / "pictures" / file).is_file() for file in files)
 
 
 def evaluate_pair(
@@ -95,7 +112,7 @@ def evaluate_pair(
             rows = judge.score(reference, pictures)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-        record["rows"][name] = [{key: six_digits(value) for key, value in row.items()} for row in rows]
+        record["rows"][name] = [{key: six_digits(finite(value)) for key, value in row.items()} for row in rows]
         if seconds is not None:
             record["seconds_per_frame"][name] = seconds
         if count == 0:
@@ -107,6 +124,11 @@ def evaluate_pair(
                 save_picture(folder / KEPT_FOLDER / slug(name) / pair.name / frame_name(number), picture)
     told("methods of a pair", len(methods), len(methods))
     return record | {"frame_numbers": list(pair.frame_numbers)}
+
+
+def finite(value: float | None) -> float | None:
+    """The value; None where it is no number, as that of a degenerate fit."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def draw(method: Method, pair: Pair) -> tuple[list[Float[np.ndarray, "h w 3"]], float | None]:

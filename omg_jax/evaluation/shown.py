@@ -12,15 +12,18 @@ from omg_jax.evaluation.pair import Pair
 from omg_jax.evaluation.picture_folders import save_picture
 
 PLACES = (1 / 3, 2 / 3)  # of a clip, shown whatever they are like
-WORST_BY = ("lpips_alex", "csim_sface_source")  # the first of these that there is, else whatever is measured first
+RANKED_BY = ("lpips_alex", "lpips_vgg", "csim_sface_source", "psnr")  # the first that there is tells the worst frame
 JPEG = {"format": "JPEG", "quality": 90}
 
 
 def choose_shown(rows: list[dict[str, float | None]], metrics: tuple[Metric, ...]) -> dict[int, bool]:
-    """Frames to show of a pair, and whether each is the one where the method with these rows does worst."""
+    """Frames to show of a pair, and whether each is the one where the method with these rows does worst.
+
+    That is told by the first of RANKED_BY that has a value, else by whatever is measured first.
+    """
     shown = {round(place * (len(rows) - 1)): False for place in PLACES}
     by_key = {metric.key: metric for metric in metrics}
-    for key in (*WORST_BY, *by_key):
+    for key in (*RANKED_BY, *by_key):
         values = {index: row[key] for index, row in enumerate(rows) if row.get(key) is not None}
         if key in by_key and values:
             worst = min if by_key[key].higher_is_better else max

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from omg_jax.evaluation.intervals import ENOUGH_PAIRS
 from omg_jax.evaluation.paper import COUNTERPARTS, DECIMALS, LEVELS, table_of
 from omg_jax.evaluation.read import load_results
 from omg_jax.files import replacing
@@ -16,7 +17,7 @@ REGION_PREFIX = "psnr_"
 MISSING = "–"
 _LATEX = {"\\": r"\textbackslash{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "×": r"$\times$"} | {
     sign: f"\\{sign}" for sign in "&%$#_{}"
-}
+} | {"^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
 
 
 class Cell(NamedTuple):
@@ -61,8 +62,7 @@ def grids(results: dict[str, Any]) -> list[Grid]:
     tables = [methods_grid(results, whole, title_of(results), (averaging_note(results), *missed_notes(results)))]
     if regions:
         tables.append(methods_grid(results, regions, "Regions of the picture", ()))
-    beside = paper_grid(results)
-    return [*tables, beside] if beside.columns else tables
+    return [table for table in (*tables, paper_grid(results)) if table.columns]
 
 
 def region_keys(results: dict[str, Any]) -> list[str]:
@@ -86,16 +86,24 @@ def averaging_note(results: dict[str, Any]) -> str:
     mean = "Means over pairs of the mean over a pair's frames"
     if results["data"]["pairs"] == 1:
         return f"{mean}; one pair has no interval."
-    return f"{mean}, with 95 % intervals of a bootstrap over pairs. Bold: the best of a column."
+    note = f"{mean}, with 95 % intervals of a bootstrap over pairs. Bold: the best of a column."
+    if results["protocol"]["name"] == "cross":
+        note += " Every clip is in two pairs, which the intervals take for independent."
+    if results["data"]["pairs"] < ENOUGH_PAIRS:
+        note += " Of so few pairs an interval is too narrow."
+    return note
 
 
 def missed_notes(results: dict[str, Any]) -> list[str]:
-    """In how many frames a metric found no face, by method."""
+    """In how many frames a metric of faces has no value, by method."""
     notes = []
     for method, measured in results["results"].items():
         missed = [f"{row['missed']} for {metric_name(results, key)}" for key, row in measured.items() if row["missed"]]
         if missed:
-            notes.append(f"Frames without a value, as no face was found in the picture of {method}: {list_of(missed)}.")
+            notes.append(
+                f"Frames of {method} without a value, as no face was found in the picture or in what it is compared "
+                f"with: {list_of(missed)}."
+            )
     return notes
 
 
@@ -149,8 +157,8 @@ def number_cell(row: dict[str, Any] | None, decimals: int) -> Cell:
 def paper_grid(results: dict[str, Any]) -> Grid:
     """A row for every metric that the paper has too; for every method that it measured, the paper's column and ours.
 
-    Columns are empty where no method of the results is the paper's. Metrics that the paper computed otherwise bear a
-    mark, and the notes tell what differs.
+    Columns are empty where no method or no metric of the results is the paper's. Metrics that the paper computed
+    otherwise bear a mark, and the notes tell what differs.
     """
     protocol, (table, is_same_data) = results["protocol"]["name"], table_of(results["data"]["name"])
     published, counterparts = table.columns(protocol), COUNTERPARTS[protocol]
@@ -171,7 +179,7 @@ def paper_grid(results: dict[str, Any]) -> Grid:
             cells += [paper, number_cell(results["results"][method].get(key), metric["decimals"])]
         name = " ".join(metric_column(metric)).strip()
         rows.append((f"{name}{mark}", tuple(cells)))
-    columns = [Column(method, who) for method in methods for who in (f"paper, {table.data}", "ours")]
+    columns = [Column(method, who) for method in methods for who in (f"paper, {table.data}", "ours")] if rows else []
     whose = f"The paper's numbers: Table {table.number}, {table.data}, {table.clips} x {table.frames_per_clip} frames."
     if not is_same_data:
         whose += f" Ours are of other data ({results['data']['name']}): the two do not compare directly."

@@ -66,7 +66,7 @@ def test_ours_have_intervals_and_say_what_differs(script, results):
     row = results["results"]["level 2"]["psnr"]
     assert psnr == Cell(f"{row['mean']:.2f}", f"{row['low']:.2f}, {row['high']:.2f}") and akd.value == "–"
     notes = tables.back_end_notes(results, ("PSNR", "CSIM"))
-    assert len(notes) == 1 and notes[0].startswith("CSIM: ours is CSIM to target (SFace)")
+    assert len(notes) == 1 and notes[0].startswith("CSIM*, self: ours is CSIM to target (SFace)")
 
 
 @pytest.mark.parametrize(("name", "table", "says"), [("public", TABLE_1, True), ("omg_hdtf/test", TABLE_2, False)])

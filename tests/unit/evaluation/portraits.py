@@ -22,7 +22,7 @@ def arkit() -> Head:
 
 @functools.cache
 def astronaut_pair(has_targets: bool = True) -> Pair:
-    """The photo drives itself; frame number 10 k is moved by SHIFTS[k]."""
+    """The photo drives itself; frame number 10 + k is moved by SHIFTS[k]."""
     tracked = track_photo(skimage.data.astronaut().astype(np.float32) / 255.0, arkit())
     image = eight_bits(tracked.image * tracked.matte[..., None])
     params, camera = jax.tree.map(np.asarray, (tracked.params, tracked.camera))
@@ -37,7 +37,7 @@ def astronaut_pair(has_targets: bool = True) -> Pair:
         driver_mattes=np.stack([moved(tracked.matte, shift) for shift in SHIFTS]),
         driver_params=jax.tree.map(lambda x: np.stack([x] * len(SHIFTS)), params),
         driver_camera=jax.tree.map(lambda *x: np.stack(x), *cameras),
-        frame_numbers=tuple(10 * k for k in range(len(SHIFTS))),
+        frame_numbers=tuple(10 + k for k in range(len(SHIFTS))),
         has_targets=has_targets,
     )
 

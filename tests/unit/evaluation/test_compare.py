@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from omg_jax.evaluation.compare import compare, comparison_grids, is_certain
+from omg_jax.evaluation.compare import compare, comparison_grids, leaves_out_zero
 from tests.tolerances import ROUNDED_MEANS
 from tests.unit.evaluation.result_folder import METHODS, example_results, made_up_rows, write_results
 
-PAIRS = ("clip_0", "clip_1", "clip_2", "clip_3")
+PAIRS = tuple(f"clip_{index}" for index in range(8))  # as many as make a difference certain
 
 
 def rows_with(psnr_gains: dict[str, float], pairs: tuple[str, ...] = PAIRS) -> dict:
@@ -36,16 +36,16 @@ def find(comparison, method="level 2", key="psnr"):
 
 
 def test_the_difference_is_the_second_minus_the_first_pair_by_pair(folders):
-    gains = dict(zip(PAIRS, (1.0, 2.0, 3.0, 4.0), strict=True))
+    gains = dict(zip(PAIRS, 2 * (1.0, 2.0, 3.0, 4.0), strict=True))
     row = find(compare(*folders(example_results(rows_with({})), example_results(rows_with(gains)))))
     np.testing.assert_allclose(row.difference.mean, 2.5, **ROUNDED_MEANS)
     np.testing.assert_allclose(row.mean_b - row.mean_a, row.difference.mean, **ROUNDED_MEANS)
-    assert row.pairs == 4
+    assert row.pairs == 8
     assert 1.0 <= row.difference.low < row.difference.mean < row.difference.high <= 4.0
-    assert is_certain(row.difference)
+    assert leaves_out_zero(row.difference)
 
 
-def test_a_change_that_all_pairs_share_is_certain_however_much_pairs_differ(folders):
+def test_a_change_that_all_pairs_share_leaves_out_zero_however_much_pairs_differ(folders):
     """The interval is of differences, not of means: pairs of the example lie a decibel apart."""
     row = find(compare(*folders(example_results(rows_with({})), example_results(rows_with(dict.fromkeys(PAIRS, 0.1))))))
     np.testing.assert_allclose([row.difference.low, row.difference.high], 0.1, **ROUNDED_MEANS)
@@ -66,8 +66,8 @@ def test_pairs_without_a_value_on_one_side_are_left_out(folders):
     for row in rows["clip_0"]["level 2"]:
         row["csim_sface_target"] = None
     comparison = compare(*folders(example_results(rows), example_results(rows_with({}))))
-    assert find(comparison, key="csim_sface_target").pairs == 3
-    assert find(comparison).pairs == 4
+    assert find(comparison, key="csim_sface_target").pairs == 7
+    assert find(comparison).pairs == 8
 
 
 def test_only_common_methods_and_metrics_are_compared(folders):
@@ -127,6 +127,13 @@ def test_methods_that_changed_are_tables_and_the_others_only_named(folders):
     assert psnr[2].value == "+0.500" and psnr[2].best
     assert ssim[2].value == "+0.0000" and not ssim[2].best
     assert "level 0, repeat" in grid.notes[-1]
+
+
+def test_a_difference_of_few_pairs_is_not_certain(folders):
+    few = PAIRS[:3]
+    first, second = (example_results(rows_with(dict.fromkeys(few, gain), few)) for gain in (0.0, 0.5))
+    (grid,) = comparison_grids(compare(*folders(first, second)), "old", "new")
+    assert not dict(grid.rows)["PSNR (dB) ↑"][2].best
 
 
 def test_equal_evaluations_are_shown_whole(folders):

@@ -87,6 +87,12 @@ def test_rows_hold_what_the_measures_say(judge, reference):
     assert rows[1]["flicker"] == flicker
 
 
+def test_frames_that_are_no_neighbours_do_not_flicker(judge):
+    pair = astronaut_pair()._replace(frame_numbers=(10, 11, 30))
+    by_pixel = judge.score(judge.reference(pair), targets())
+    assert [row["flicker"] for row in by_pixel] == [None, 0.0, None]
+
+
 def test_identical_runs_give_identical_numbers(judge, reference):
     pictures = [GROWING["blur"][0](target, 2.0) for target in targets()]
     again = Judge(arkit())
@@ -133,9 +139,9 @@ def test_back_ends_name_the_weights(judge):
 @pytest.mark.parametrize(
     "spoil, message",
     [
-        (lambda picture: picture[:-1], r"frame 10: expected a picture of shape \(512, 512, 3\), got \(511, 512, 3\)"),
-        (lambda picture: np.where(np.eye(512)[..., None] > 0, np.nan, picture), "frame 10: expected finite values"),
-        (lambda picture: 255.0 * picture, r"frame 10: expected finite values in \[0, 1\], got values from 0 to 255"),
+        (lambda picture: picture[:-1], r"frame 11: expected a picture of shape \(512, 512, 3\), got \(511, 512, 3\)"),
+        (lambda picture: np.where(np.eye(512)[..., None] > 0, np.nan, picture), "frame 11: expected finite values"),
+        (lambda picture: 255.0 * picture, r"frame 11: expected finite values in \[0, 1\], got values from 0 to 255"),
     ],
 )
 def test_pictures_that_cannot_be_measured_are_refused(judge, reference, spoil, message):

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from omg_jax.evaluation.pair_sets import pair_sha256
 from omg_jax.evaluation.picture_folders import (
     PROTOCOL_NAME,
     frame_name,
     pictures_method,
+    read_picture,
     save_picture,
     write_inputs,
     write_protocol,
@@ -48,13 +50,36 @@ def test_pictures_come_back_as_they_were(pair_set, drawn):
         (lambda path: path.unlink(), "1 of 3 pictures are missing.*000008.png"),
         (lambda path: Image.new("RGB", (SIZE, 32)).save(path), "000008.png is 64x32, expected 64x64"),
         (lambda path: path.write_text("no picture"), "000008.png is not a readable picture"),
+        (lambda path: damage(path), "000008.png is not a readable picture"),
     ],
-    ids=["missing", "another size", "no picture"],
+    ids=["missing", "another size", "no picture", "damaged"],
 )
 def test_a_picture_that_cannot_be_measured_is_named(pair_set, drawn, change, message):
     change(drawn / "anna" / frame_name(8))
     with pytest.raises(ValueError, match=message):
         list(pictures_method(drawn, pair_set).render(pair_set.pairs["anna"]()))
+
+
+def damage(path) -> None:
+    """Spoils the header of the file's pixels."""
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"IDAT", b"I\0AT"))
+
+
+def test_what_is_transparent_is_black(tmp_path):
+    path = tmp_path / "picture.png"
+    Image.fromarray(np.array([[[200, 100, 50, 255], [200, 100, 50, 0]]], np.uint8)).save(path)
+    np.testing.assert_array_equal(read_picture(path, (1, 2)) * 255.0, [[[200, 100, 50], [0, 0, 0]]])
+
+
+def test_pictures_made_of_other_frames_are_refused(pair_set, drawn):
+    """Clips that were tracked again have the same names and counts."""
+    pair = pair_set.pairs["anna"]()
+    write_protocol(drawn, pair_set, {"anna": pair_sha256(pair)})
+    assert list(pictures_method(drawn, pair_set).render(pair))
+    moved = pair._replace(driver_mattes=0.5 * pair.driver_mattes)
+    with pytest.raises(ValueError, match="other frames or heads of anna"):
+        list(pictures_method(drawn, pair_set).render(moved))
 
 
 def test_an_empty_folder_and_none(pair_set, tmp_path):

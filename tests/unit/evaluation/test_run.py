@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from omg_jax.evaluation import run
+from omg_jax.evaluation.circumstances import peaks
 from omg_jax.evaluation.judge import Judge
 from omg_jax.evaluation.measures import psnr
 from omg_jax.evaluation.method import Method, slug
@@ -126,6 +128,30 @@ def test_kept_pictures_are_measured_alike_and_again_when_they_change(pair_set, j
     third = evaluate(pair_set, {name: pictures_method(kept, pair_set)}, judge, tmp_path / "read")
     assert third["pairs"]["anna"] == first["pairs"]["anna"]
     assert third["pairs"]["bert"][name]["psnr"] < first["pairs"]["bert"][name]["psnr"]
+
+
+def test_pairs_are_measured_again_where_the_code_changed_or_a_picture_is_gone(pair_set, judge, tmp_path, monkeypatch):
+    evaluate(pair_set, methods_of(Dimmed()), judge, tmp_path)
+    (tmp_path / "pictures" / "anna" / "source.jpg").unlink()
+    again = Dimmed()
+    evaluate(pair_set, methods_of(again), judge, tmp_path)
+    assert again.drawn == ["anna"] and (tmp_path / "pictures" / "anna" / "source.jpg").is_file()
+    monkeypatch.setattr(run, "code_sha256", lambda: "another")
+    brighter = Dimmed(0.0)
+    found = evaluate(pair_set, methods_of(brighter), judge, tmp_path)
+    assert brighter.drawn == ["anna", "bert"]
+    assert found["results"]["level 2, coarse"]["psnr"]["mean"] == six_digits(100.0)
+
+
+def test_a_number_that_is_none_is_no_value(pair_set, judge, tmp_path, monkeypatch):
+    score = judge.score
+    monkeypatch.setattr(judge, "score", lambda *given: [row | {"ssim": float("nan")} for row in score(*given)])
+    found = evaluate(pair_set, methods_of(Dimmed()), judge, tmp_path)["results"]["level 2, coarse"]
+    assert found["ssim"]["mean"] is None and found["psnr"]["mean"] is not None
+
+
+def test_peaks_of_runs_on_several_kinds_of_device():
+    assert peaks([{"process": 3.0, "device": 1.0}, {"process": 5.0}]) == {"process": 5.0, "device": 1.0}
 
 
 def test_pictures_that_were_not_kept_are_drawn_again_when_asked_for(pair_set, judge, tmp_path):

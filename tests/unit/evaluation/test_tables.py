@@ -2,7 +2,7 @@
 
 import pytest
 
-from omg_jax.evaluation.tables import MISSING, grids, latex, markdown, write_tables
+from omg_jax.evaluation.tables import MISSING, grids, latex, markdown, title_of, write_tables
 from tests.unit.evaluation.result_folder import (
     FRAMES,
     METHODS,
@@ -111,7 +111,19 @@ def test_frames_without_a_face_are_counted_in_a_note():
     for row in rows["clip_1"]["repeat"][:2]:
         row["csim_sface_target"] = None
     notes = grids(example_results(rows))[0].notes
-    assert any("repeat: 2 for CSIM to target (SFace)" in note for note in notes)
+    assert any(note.startswith("Frames of repeat") and "2 for CSIM to target (SFace)" in note for note in notes)
+
+
+def test_few_pairs_are_told():
+    few, enough = (tuple(f"clip_{index}" for index in range(count)) for count in (3, 8))
+    notes = [grids(example_results(made_up_rows(pairs, METHODS)))[0].notes[0] for pairs in (few, enough)]
+    assert ["too narrow" in note for note in notes] == [True, False]
+
+
+def test_metrics_that_the_paper_lacks_make_no_empty_table():
+    results = example_results(made_up_rows(PAIRS, METHODS))
+    results["metrics"] = {key: results["metrics"][key] for key in ("csim_sface_source",)}
+    assert [grid.title for grid in grids(results)] == [title_of(results)]
 
 
 def test_a_method_without_any_value_has_a_dash():
