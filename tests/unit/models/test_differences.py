@@ -55,9 +55,10 @@ class OneRow(ModelConfig):
 
 
 def one_row(row: str) -> OneRow:
-    """The tiny preset with the paper's heads."""
+    """The tiny preset with the paper's heads, and without what else is not the paper's."""
     options = {field.name: getattr(TINY, field.name) for field in dataclasses.fields(TINY)}
     options["gaussians"] = dataclasses.replace(TINY.gaussians, opaque_start=False, colour_skip=False)
+    options["refiner"] = dataclasses.replace(TINY.refiner, look_up=False)
     return OneRow(**options, row=row)
 
 
