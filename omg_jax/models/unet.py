@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from omg_jax.config import UNetConfig
 
 LEAK = 0.2
+START_GATE_LOGIT = 2.0  # nine tenths: from a half, training opens the gate in thousands of steps only
 
 
 def activate(x: Array) -> Array:
@@ -75,7 +76,7 @@ class UNetRefiner(nnx.Module):
     """Splatted features -> RGB: the coarse colour (their first three channels) plus a learned residual.
 
     With config.look_up the coarse colour is first blended, by a learned gate per pixel, with what was looked up in the
-    photo (see omg_jax.models.lookup): ``coarse + gate (found - shown coarse)``. The gate starts at a half.
+    photo (see omg_jax.models.lookup): ``coarse + gate (found - shown coarse)``. The gate starts nearly open.
 
     The residual starts at zero, so an untrained refiner passes this picture through. Height and width must be
     even, and multiples of 2^(number of widths - 1), else ValueError. The result is not clipped.
@@ -97,6 +98,8 @@ class UNetRefiner(nnx.Module):
         ])
         outputs, zeros = 4 if look_up else 3, nnx.initializers.zeros_init()
         self.last = nnx.Conv(widths[0], outputs, (3, 3), kernel_init=zeros, rngs=rngs)
+        if look_up:
+            self.last.bias[...] = self.last.bias[...].at[3].set(START_GATE_LOGIT)
 
     def __call__(
         self,
