@@ -1,6 +1,6 @@
 """Table 4 of the paper, parts left out, beside ours: results/table_4_ablations.json.
 
-    omg train ablation_no_global ... (and so on; every run leaves a weights file)
+    omg train ablation_no_global ... (and so on; every run leaves a weights file), or train_ablations.py at small scale
     python experiments/table_4_ablations.py full=FILE global=FILE local=FILE refiner=FILE shoulder=FILE --data FOLDER
 
 Needs a weights file of the whole network (full) and one for each part left out, trained alike. A part without a file

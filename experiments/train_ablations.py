@@ -84,6 +84,8 @@ def main(options: Options) -> None:
         config = config_of(options, name, weights)
         keep_weights(weights, Path(config.train.init_weights), config.model)
         outcome = train(prepare(config))
+        if not outcome.finished:
+            raise SystemExit(f"{name} was interrupted; the same command goes on")
         console.print(f"{name}: {outcome.weights} after {int(outcome.state.step)} steps")
 
 

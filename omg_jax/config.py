@@ -138,7 +138,7 @@ class CurriculumConfig:
 class AugmentConfig:
     """How training pairs are varied (see omg_jax.data.augment). The paper names no augmentation: none by default.
 
-    A share is one of the changed pairs, other numbers are the ends of ranges; 0 (for zoom: 1) leaves the thing out.
+    A share is one of the changed pairs, most other numbers are ends of ranges; 0 (for zoom: 1) leaves the thing out.
     """
 
     share: float = 0.0  # of all pairs that are changed at all
@@ -188,7 +188,7 @@ class TrainConfig:
     warmup_steps: int = 0  # the learning rate first rises linearly over this many steps
     adam_b1: float = 0.0
     adam_b2: float = 0.99
-    max_skipped: int = 20  # batches in a row whose loss or gradient is not finite; more end the run
+    max_skipped: int = 20  # so many batches in a row whose loss or gradient is not finite end the run
     max_gradient_norm: float = 1.0  # gradients are scaled down to this global norm
     ema_decay: float = 0.999  # of the running mean of the weights, which is what is exported
     init_weights: str = ""  # weights file to start from; ignored when there is a checkpoint to resume from

@@ -24,7 +24,7 @@ COMMANDS = {
     "evaluate": "measure a network, or any method's pictures, by a pinned protocol; compare two results",
     "doctor": "what is installed, which kernels load, which device, which weights",
     "assets": "list or get the weights and clips that are fetched on demand",
-    "bench": "measure the rasterizer, or an avatar",
+    "bench": "measure the rasterizer, an avatar, or a training step",
 }
 EXIT_BAD_INPUT, EXIT_NO_READER = 2, 1
 # No --no- twins of flags; options may follow a subcommand; a preset's optional parts are options, not subcommands.

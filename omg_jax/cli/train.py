@@ -1,5 +1,6 @@
 """``omg train``: trains a preset on a folder of clips."""
 
+from pathlib import Path
 from typing import Annotated
 
 import jax
@@ -11,7 +12,8 @@ from omg_jax.cli.console import console, note, progress_bar, readable, report
 from omg_jax.cli.network import backbone_path
 from omg_jax.config import Config
 from omg_jax.configs import load_preset, preset_names
-from omg_jax.data.frame_source import open_frames
+from omg_jax.data.frame_source import TFDS_INFO_NAME, FrameSource, open_frames
+from omg_jax.data.schema import load_table
 from omg_jax.head.load import load_head
 from omg_jax.losses.perceptual_weights import load_perceptual
 from omg_jax.models.dinov2_weights import load_dinov2
@@ -67,8 +69,14 @@ def prepare(config: Config) -> Job:
         head=load_head(config.head),
         taps=backbone_taps(backbone, config.model.backbone_size),
         perceptual=load_perceptual(asset_path(config.train.losses.perceptual_net)),
-        validation=open_frames(config.train.validation, "test") if config.train.validation else None,
+        validation=open_validation(Path(config.train.validation)) if config.train.validation else None,
     )
+
+
+def open_validation(root: Path) -> FrameSource:
+    """The clips held out for a run: a dataset's split "val" where it has one, else "test"; or a folder of clips."""
+    has_val = (root / TFDS_INFO_NAME).is_file() and "val" in load_table(root).splits
+    return open_frames(root, "val" if has_val else "test")
 
 
 def listener(progress: Progress, num_steps: int) -> Listener:

@@ -91,7 +91,7 @@ def shape_spread(head: Head, millimetres: float) -> Float[np.ndarray, "s s"]:
     """
     model = head.model
     if not len(model.landmark_faces):
-        raise ValueError("train.augment.shape_error needs a head with landmarks: give another --head, or leave it at 0")
+        raise ValueError("train.augment.shape_error needs a head with landmarks: give another --head, or set it to 0")
     corners = np.asarray(model.shape_basis, np.float64)[np.asarray(model.faces)[np.asarray(model.landmark_faces)]]
     jacobian = np.einsum("lk,lkcs->lcs", np.asarray(model.landmark_barycentrics), corners)
     error = millimetres / 1000.0 * WORLD_UNITS_PER_METRE

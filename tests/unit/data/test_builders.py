@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 
+from omg_jax.cli.train import open_validation
 from omg_jax.data.builders import BUILDERS, build_dataset
 from omg_jax.data.clips import Origin, load_clip, load_index, save_clip, write_index
 from omg_jax.data.frame_source import FrameSource, open_frames
@@ -205,6 +206,16 @@ def test_splits_are_the_folders(tmp_path):
     assert only_test.num_frames == {"test": 3}
     with pytest.raises(ValueError, match="no split 'train'; expected one of test"):
         open_frames(only_test.folder)
+
+
+@pytest.mark.parametrize(("splits", "expected"), [(("train", "val", "test"), "val"), (("train", "test"), "test")])
+def test_a_run_is_validated_on_val_or_else_on_test(tmp_path, splits, expected):
+    for split in splits:
+        save_clip(tmp_path / split / f"clip_{split}", marked_clip(0, 2), Origin("v", 25.0, (0, 4)))
+        write_index(tmp_path / split, "a head", "its hash")
+    built = build_dataset("clips", tmp_path, tmp_path / "data")
+    assert open_validation(built.folder).names == (f"clip_{expected}",)
+    assert open_validation(tmp_path / "train").names == ("clip_train",)
 
 
 def test_splits_of_two_heads_are_refused(tmp_path):
