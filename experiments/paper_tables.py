@@ -43,9 +43,9 @@ class Evaluated:
     """Folder for the evaluations; other data or weights than before need another one."""
 
 
-def evaluate(options: Evaluated, protocol: str, folder: Path) -> dict[str, Any]:
-    """Runs ``omg evaluate`` (an interrupted one goes on), and returns its results.json."""
-    given = ["--protocol", protocol, "--data", options.data, "--preset", options.preset, "--head", options.head]
+def evaluate(options: Evaluated, protocol: str, folder: Path, *more: str) -> dict[str, Any]:
+    """Runs ``omg evaluate`` (an interrupted one goes on), and returns its results.json; more: of its options."""
+    given = [*more, "--protocol", protocol, "--data", options.data, "--preset", options.preset, "--head", options.head]
     given += ["--shoulders", options.shoulders]
     given += ["--metrics", *options.metrics] if options.metrics else []
     for name in ("max_pairs", "max_frames", "arcface"):

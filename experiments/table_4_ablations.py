@@ -58,7 +58,10 @@ def main(options: Options) -> None:
     if FULL not in files:
         raise SystemExit(f"give the whole network's weights, {FULL}=FILE, and those of the parts left out beside it")
     folders = {name: options.runs / "table_4_ablations" / name for name in files}
-    results = {name: evaluate(of_weights(options, Path(files[name])), "self", folders[name]) for name in files}
+    only = ("--levels", str(options.level), "--no-baselines")
+    results = {
+        name: evaluate(of_weights(options, Path(files[name])), "self", folders[name], *only) for name in files
+    }
     method = f"level {options.level}"
     rows = []
     for name in [*ROWS, *(name for name in files if name not in ROWS)]:
