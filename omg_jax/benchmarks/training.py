@@ -206,8 +206,8 @@ def parts(case: Case, lod: int) -> dict[str, tuple[Callable, object]]:
         return rasterize(gaussians, batch.target_camera, size).features
 
     def refine(given):
-        weights, features = given
-        return model(weights).refine(features, given["built"].photo)
+        weights, features, photo = given
+        return model(weights).refine(features, photo)
 
     @jax.jit
     def inputs(weights):
@@ -232,7 +232,7 @@ def parts(case: Case, lod: int) -> dict[str, tuple[Callable, object]]:
         table["build: plane"] = (plane, (params, given["local map"]))
     table |= {"head": (head, given["built"]), "splat": (splat, given["gaussians"])}
     if has.refiner:
-        table["refiner"] = (refine, (params, given["splatted"]))
+        table["refiner"] = (refine, (params, given["splatted"], given["built"].photo))
     table["losses"] = (lambda output: total_loss(output, target, nets, losses, key)[0], given["output"])
     table["losses: perceptual"] = (
         lambda output: perceptual_terms(output, target, nets, losses, key), given["output"]
