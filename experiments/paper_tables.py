@@ -128,7 +128,7 @@ def back_end_notes(results: dict[str, Any], columns: tuple[str, ...]) -> list[st
     for column in columns:
         key = counterpart_key(results, column)
         if key and found[key].differs:
-            name = f"{marked(results, column)}, {results['protocol']['name']}"
+            name = f"{column}*, {results['protocol']['name']}"
             notes.append(f"{name}: ours is {results['metrics'][key]['title']}; {found[key].differs}.")
     return notes
 

@@ -21,6 +21,7 @@ Pictures stay in eight bits, and are worked on by numpy and Pillow, mostly outsi
 import io
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image, ImageFilter
@@ -31,7 +32,7 @@ from omg_jax.data.view import View, crop_of, fitting_crop, head_centre, mirror_o
 from omg_jax.head.flame import WORLD_UNITS_PER_METRE
 from omg_jax.head.load import Head
 from omg_jax.head.mirror import mirrored_units
-from omg_jax.head.model import JOINT_NAMES, joint_positions
+from omg_jax.head.model import JOINT_NAMES, head_landmarks, joint_positions
 
 # Keep the draws for samples, for what both frames share and for the source alone apart, and from those of pairs.py.
 _SAMPLE_STREAM, _SHARED_STREAM, _SOURCE_STREAM = 3, 4, 5
@@ -92,12 +93,11 @@ def shape_spread(head: Head, millimetres: float) -> Float[np.ndarray, "s s"]:
     model = head.model
     if not len(model.landmark_faces):
         raise ValueError("train.augment.shape_error needs a head with landmarks: give another --head, or set it to 0")
-    corners = np.asarray(model.shape_basis, np.float64)[np.asarray(model.faces)[np.asarray(model.landmark_faces)]]
-    jacobian = np.einsum("lk,lkcs->lcs", np.asarray(model.landmark_barycentrics), corners)
+    rows = np.asarray(head_landmarks(model, jnp.moveaxis(model.shape_basis, -1, 0)), np.float64)  # of a coefficient
     error = millimetres / 1000.0 * WORLD_UNITS_PER_METRE
-    weight = INDEPENDENT_LANDMARKS / len(jacobian) / error**2
-    jacobian = jacobian.reshape(-1, jacobian.shape[-1])
-    precision = weight * jacobian.T @ jacobian + np.eye(jacobian.shape[1]) / SHAPE_PRIOR**2
+    weight = INDEPENDENT_LANDMARKS / rows.shape[1] / error**2
+    rows = rows.reshape(len(rows), -1)
+    precision = weight * rows @ rows.T + np.eye(len(rows)) / SHAPE_PRIOR**2
     return np.linalg.inv(np.linalg.cholesky(precision)).T.astype(np.float32)
 
 

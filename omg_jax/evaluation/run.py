@@ -70,7 +70,7 @@ def evaluate(
             "methods": {name: made.digest(pair.name) for name, made in methods.items()},
             "code": code_sha256(),
         }
-        is_whole = record.get("digests") == digests and pictures_of(record, folder)
+        is_whole = record.get("digests") == digests and has_pictures(record, folder)
         if not is_whole or (keep_pictures and not record["kept"]):
             try:
                 measured = evaluate_pair(pair, methods, judge, folder, keep_pictures, told)
@@ -90,7 +90,7 @@ def evaluate(
     return results
 
 
-def pictures_of(record: dict[str, Any], folder: Path) -> bool:
+def has_pictures(record: dict[str, Any], folder: Path) -> bool:
     """Whether the pictures that a pair's record tells of are there."""
     listed = record["pictures"]
     files = [listed["source"]]
