@@ -55,6 +55,7 @@ from omg_jax.tracking.matte import PortraitMatte
 from omg_jax.tracking.overlay import overlay_head
 from omg_jax.tracking.quality import Comparison, compare, trembling
 from omg_jax.tracking.solve import Solution, fit_in_window, solution_motion, solve, solve_clip, spread
+from omg_jax.tracking.torso import follow_torso
 from omg_jax.tracking.video import video_frames, video_info
 
 # Clip -> frames spread over it that are measured, and consecutive frames on which smoothing is measured, from where.
@@ -160,7 +161,7 @@ def accuracy(sample: Sample, head: Head) -> tuple[Solution, dict]:
 def smoothing(clip: str, head: Head) -> dict:
     """What the fit over time does on consecutive frames: mean second difference of the landmarks, and error.
 
-    Both in percent of IOD; also the CPU time of a frame, nets and fit, where the faces are followed.
+    Both in percent of IOD; also the CPU time of a frame, nets, fit and torso, where the faces are followed.
     """
     start, count = CONSECUTIVE[clip]
     sample = look(clip, list(range(start, start + count)))
@@ -172,6 +173,7 @@ def smoothing(clip: str, head: Head) -> dict:
         solution = solve_clip(sample.landmarks, head, shape)
         seconds.append(time.process_time() - begin)
     milliseconds = 1000.0 * min(seconds) / len(sample.landmarks)
+    torso = min(torso_milliseconds(sample, solution, head) for _ in range(REPEATS))
     together = compare(solution, sample.landmarks, head)
 
     def second_difference(points: np.ndarray) -> float:
@@ -187,8 +189,17 @@ def smoothing(clip: str, head: Head) -> dict:
         "lost_frames": count - len(sample.landmarks),
         "net_cpu_ms_per_frame": round(sample.net_milliseconds, 1),
         "fit_cpu_ms_per_frame": round(milliseconds, 1),
-        "cpu_ms_per_frame": round(sample.net_milliseconds + milliseconds, 1),
+        "torso_cpu_ms_per_frame": round(torso, 1),
+        "cpu_ms_per_frame": round(sample.net_milliseconds + milliseconds + torso, 1),
     }
+
+
+def torso_milliseconds(sample: Sample, solution: Solution, head: Head) -> float:
+    """CPU time of a frame in which the torso is followed."""
+    motion, matte = solution_motion(solution, head, fps=25.0, source="a sample"), PortraitMatte()
+    begin = time.process_time()
+    follow_torso(sample.frames, sample.landmarks, solution.window, motion, head, matte)
+    return 1000.0 * (time.process_time() - begin) / len(sample.frames)
 
 
 def repeatability(sample: Sample, solution: Solution, head: Head) -> dict:

@@ -24,7 +24,7 @@ from omg_jax.models.omg import OMG, FrameModel, Source
 from omg_jax.models.resize import resize_image
 from omg_jax.models.state import merge_model, split_model
 from omg_jax.splat.api import rasterize
-from omg_jax.types import Camera, Gaussians, HeadGaussians, HeadParams
+from omg_jax.types import Camera, Gaussians, HeadGaussians, HeadParams, Torso
 
 MIN_PLANE_OPACITY = 1e-4  # plane Gaussians below this are dropped, as in the release
 
@@ -220,7 +220,8 @@ def make_player(
 
     ``player(params, camera)`` plays the driver's head parameters as the driver's camera sees them. The shape in the
     parameters is ignored: the avatar has its own. ``player(params, camera, view)`` looks from any other camera; the
-    driver's then only tells how the head is turned. ``jax.vmap(player)`` plays a batch.
+    driver's then only tells how the head is turned. ``player(params, camera, view, torso)`` moves the shoulders as the
+    driver's torso; without it they keep the photo's orientation below the neck. ``jax.vmap(player)`` plays a batch.
 
     The call returns before the picture is there, and no frame waits for another: queue as many as memory holds. All
     that depends on the avatar alone is computed here; a frame computes positions, splats and refines. Players share
@@ -232,8 +233,8 @@ def make_player(
         image_size: (height, width) of the pictures, by default the network's; the camera's intrinsics belong to it.
             The small preset's refiner takes multiples of 8, the paper preset's 512 x 512 alone.
         refine: False leaves the refiner out, and takes any size; refined is then the coarse picture.
-        still_shoulders: what lies below the neck keeps the photo's orientation; False turns it with the head, as the
-            paper does.
+        still_shoulders: what lies below the neck does not turn with the head; False turns it, as the paper does, and
+            ignores the driver's torso.
 
     Raises:
         ValueError: no such level, or the avatar was made by other weights or for another head model; at the first
@@ -245,8 +246,10 @@ def make_player(
     person = make_person(network, avatar, lod, still_shoulders=still_shoulders)
     program = frame_program(graphdef, lod, tuple(size), refine)
 
-    def player(params: HeadParams, camera: Camera, view: Camera | None = None) -> Frame:
-        return program(parameters, person, params, camera, camera if view is None else view)
+    def player(
+        params: HeadParams, camera: Camera, view: Camera | None = None, torso: Torso | None = None
+    ) -> Frame:
+        return program(parameters, person, params, camera, camera if view is None else view, torso)
 
     return player
 
@@ -259,9 +262,11 @@ def frame_program(graphdef: nnx.GraphDef, lod: int, image_size: tuple[int, int],
     """
 
     @jax.jit
-    def play(parameters, person: Person, params: HeadParams, camera: Camera, view: Camera) -> Frame:
+    def play(
+        parameters, person: Person, params: HeadParams, camera: Camera, view: Camera, torso: Torso | None = None
+    ) -> Frame:
         model = merge_model(graphdef, *parameters)
-        gaussians = pose_person(model, person, params, camera, lod)
+        gaussians = pose_person(model, person, params, camera, lod, torso)
         gaussians, view = jax.tree.map(lambda x: x[None], (gaussians, view))
         output = rasterize(gaussians, view, image_size)
         coarse = output.features[..., :3]
@@ -271,12 +276,19 @@ def frame_program(graphdef: nnx.GraphDef, lod: int, image_size: tuple[int, int],
     return play
 
 
-def pose_person(model: OMG | FrameModel, person: Person, params: HeadParams, camera: Camera, lod: int) -> Gaussians:
-    """The Gaussians of a motion frame: only positions change, and with still shoulders their rotations."""
+def pose_person(
+    model: OMG | FrameModel,
+    person: Person,
+    params: HeadParams,
+    camera: Camera,
+    lod: int,
+    torso: Torso | None = None,
+) -> Gaussians:
+    """The Gaussians of a motion frame: only positions change, and the shoulders' rotations unless they follow."""
     vertices = head_vertices(person.head, params._replace(shape_params=jnp.zeros(0)))
     means = jnp.concatenate([person.plane_means, model.subdivide.positions(vertices, lod)])
     gaussians = Gaussians(means, *person.attributes)
-    return gaussians if person.shoulders is None else hold_shoulders(gaussians, person.shoulders, camera)
+    return gaussians if person.shoulders is None else hold_shoulders(gaussians, person.shoulders, camera, torso)
 
 
 def check_avatar(network: Network, avatar: Avatar, lod: int) -> None:

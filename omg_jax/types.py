@@ -61,6 +61,17 @@ class HeadParams(NamedTuple):
     translation: Float[Array, "*b 3"]
 
 
+class Torso(NamedTuple):
+    """How the torso of a tracked person stands in a frame, which the head does not tell.
+
+    motion: the rigid motion in the camera's space that brought it there from where it was in a frame of reference;
+    reference: that frame's world_to_camera, in which the world is the head.
+    """
+
+    motion: Float[Array, "*b 4 4"]
+    reference: Float[Array, "*b 4 4"]
+
+
 class RenderStats(NamedTuple):
     """What a rasterization did with its Gaussians, per image.
 

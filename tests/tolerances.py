@@ -48,6 +48,11 @@ BANDED_SOLUTION = dict(rtol=0, atol=2e-3)  # conjugate gradients stop at a ten-t
 ONE_MILLIMETRE = dict(rtol=0, atol=5e-3)  # world units; what two places on a head may differ by and be called the same
 LANDMARK_PLACES = dict(rtol=0, atol=1.25e-2)  # world units (2.5 mm): half the base mesh's edge length in the face
 
+# A torso of 128 pixels with smooth patterns, seen through Huber's weights and a prior that pulls towards the head.
+TORSO_PLACES = dict(rtol=0, atol=4e-3)  # windows: half a pixel
+TORSO_ANGLE = dict(rtol=0, atol=2e-2)  # radians: half a pixel at the torso's edge
+TORSO_SIZE = dict(rtol=0, atol=2e-2)  # of its size: likewise
+
 # The rasterizer against a float64 oracle, on images of 128 pixels: means in pixels are rounded to 1e-5, alphas by as
 # much. Relative as well, for depth, which is ten units.
 RENDERED_PIXELS = dict(rtol=1e-5, atol=1e-5)

@@ -26,7 +26,7 @@ def animate(
     yaw: float = 0.0,
     pitch: float = 0.0,
     zoom: float = 1.0,
-    shoulders: Literal["still", "follow"] = "still",
+    shoulders: Literal["tracked", "still", "follow"] = "tracked",
     refiner: bool = True,
     max_frames: int | None = None,
     weights: Path | None = None,
@@ -46,7 +46,8 @@ def animate(
         yaw: Degrees by which the camera stands to the picture's right.
         pitch: Degrees by which the camera stands higher.
         zoom: Enlarges the picture by this factor.
-        shoulders: still keeps them as the photo shows them; follow turns them with the head, as the paper does.
+        shoulders: tracked moves them as the driver's torso; still keeps them as the photo shows them, and so does
+            tracked where the motion file has no torso; follow turns them with the head, as the paper does.
         refiner: Refine the picture by the network; --no-refiner saves its time and shows the splatted colours.
         max_frames: Play only so many frames of the driver.
         weights: The weights file that the avatar was made with; by default the one that ships with its preset.
@@ -61,10 +62,11 @@ def animate(
     network = load_network(person.meta.preset, weights, head, for_photos=False)
     motion, faces = read_driver(driver, network.head, max_frames) if driver else (demo_motion(network.head), {})
     motion = fit_motion(first_frames(motion, max_frames), network.config.model.image_size)
+    motion = motion if shoulders == "tracked" else motion._replace(torso=None)
     cameras = views(motion, orbit=orbit, yaw=yaw, pitch=pitch, zoom=zoom)
 
     def shown_player(lod: int) -> Player:
-        player = make_player(network, person, lod, refine=refiner, still_shoulders=shoulders == "still")
+        player = make_player(network, person, lod, refine=refiner, still_shoulders=shoulders != "follow")
 
         def picture(*frame):
             shown = as_bytes(player(*frame).refined)

@@ -12,7 +12,7 @@ from omg_jax.data.clips import Clip, Origin
 from omg_jax.data.sampling import ChooseFrames
 from omg_jax.data.staging import LoadClip, stage_clips
 from omg_jax.head.load import Head, load_head
-from omg_jax.types import Camera, HeadParams
+from omg_jax.types import Camera, HeadParams, Torso
 
 READABLE_SHARE = 0.9  # of the frames that a header claims; some claim a few too many
 
@@ -41,8 +41,9 @@ def video_clip(path: Path, head: str, choose: ChooseFrames) -> tuple[Clip, Origi
     rows = list(chosen)
     params = HeadParams(*(field[rows] for field in tracked.motion.head_params))
     camera = Camera(*(field[rows] for field in tracked.motion.camera))
+    torso = tracked.motion.torso and Torso(*(field[rows] for field in tracked.motion.torso))
     origin = Origin(path.name, tracked.motion.fps, tuple(first + row for row in rows))
-    return Clip(np.stack(images), np.stack(mattes), params, camera), origin
+    return Clip(np.stack(images), np.stack(mattes), params, camera, torso), origin
 
 
 def check_complete(path: Path, found: int, claimed: int) -> None:

@@ -38,7 +38,7 @@ def evaluate(
     preset: str = "small",
     head: str = "arkit",
     levels: tuple[int, ...] = (0, 1, 2),
-    shoulders: tuple[Literal["still", "follow"], ...] = ("still",),
+    shoulders: tuple[Literal["tracked", "still", "follow"], ...] = ("tracked",),
     baselines: bool = True,
     metrics: tuple[str, ...] = (),
     arcface: Path | None = None,
@@ -66,8 +66,9 @@ def evaluate(
         preset: The network: small, or paper.
         head: The head model of the weights and the data.
         levels: The network's levels of detail; of the finest the picture without the refiner is measured too.
-        shoulders: still keeps them as the photo shows them, follow turns them with the head, as the paper does; still
-            follow measures both.
+        shoulders: tracked moves them as the driver's torso; still keeps them as the photo shows them, and so does
+            tracked where the data have no torso; follow turns them with the head, as the paper does; tracked follow
+            measures both.
         baselines: Measure what needs no training as well; --no-baselines saves their time.
         metrics: Keys of the metrics; by default all but the slow ones and those whose weights only users have. An
             unknown key tells the known ones.

@@ -19,8 +19,9 @@ from omg_jax.types import Camera, HeadParams
 def network_methods(network: Network, levels: tuple[int, ...], shoulders: tuple[str, ...]) -> dict[str, Method]:
     """Every level, the finest first, then its splatted colours without the refiner: "level 2, coarse".
 
-    shoulders: "still" or "follow"; with both, the methods of the second one are called so. One avatar is made of each
-    pair's photo and played by all of them; every level is compiled once. ValueError where there is no such level.
+    shoulders: "tracked", "still" or "follow" (see ``omg evaluate``); methods of all but the first bear its name. One
+    avatar is made of each pair's photo and played by all of them; every level is compiled once. ValueError where there
+    is no such level.
     """
     finest = network.config.model.num_levels
     if not levels or not set(levels) <= set(range(finest + 1)):
@@ -32,20 +33,22 @@ def network_methods(network: Network, levels: tuple[int, ...], shoulders: tuple[
         drawn = [(level, True) for level in order] + [(order[0], False)]
         for level, refine in drawn:
             name = f"level {level}{'' if refine else ', coarse'}{suffix}"
-            methods[name] = Method(level_renderer(network, avatar_of, level, refine, how == "still"), facts)
+            methods[name] = Method(level_renderer(network, avatar_of, level, refine, how), facts)
     return methods
 
 
 def level_renderer(
-    network: Network, avatar_of: Callable[[Pair], Avatar], level: int, refine: bool, still_shoulders: bool
+    network: Network, avatar_of: Callable[[Pair], Avatar], level: int, refine: bool, shoulders: str
 ) -> Callable[[Pair], Iterator[Float[np.ndarray, "h w 3"]]]:
     """Draws a pair's driver frames at a level, some of them queued."""
 
     def draw(pair: Pair) -> Iterator[Float[np.ndarray, "h w 3"]]:
         size = pair.source_image.shape[:2]
-        player = make_player(network, avatar_of(pair), level, size, refine=refine, still_shoulders=still_shoulders)
+        still = shoulders != "follow"
+        player = make_player(network, avatar_of(pair), level, size, refine=refine, still_shoulders=still)
         head, driver = network.head, (pair.driver_params, pair.driver_camera)
-        motion = Motion(*driver, size, 1.0, head.name, head.sha256, pair.name)
+        torso = pair.driver_torso if shoulders == "tracked" else None
+        motion = Motion(*driver, size, 1.0, head.name, head.sha256, pair.name, torso)
         for frame in play(player, motion, range(len(pair.frame_numbers))):
             yield np.asarray(frame.refined)
 

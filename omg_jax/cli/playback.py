@@ -15,7 +15,8 @@ from omg_jax.geometry.camera import circle_camera, scale_camera, zoom_camera
 from omg_jax.tracking.motion import Motion
 from omg_jax.types import Camera, HeadParams
 
-# Of head parameters, the driver's camera, and the camera that looks if it is another; to a frame, or its picture.
+# Of head parameters, the driver's camera, the camera that looks if it is another, and the driver's torso if it is
+# known; to a frame, or its picture.
 Player = Callable[..., Frame | Array]
 
 FRAMES_AHEAD = 2  # that the device computes while the host looks at one
@@ -42,8 +43,9 @@ def motion_frame(motion: Motion, index: int) -> tuple[HeadParams, Camera]:
 
 def first_frames(motion: Motion, count: int | None) -> Motion:
     """The motion's first frames; None takes all."""
-    head_params, camera = jax.tree.map(lambda x: x[:count], (motion.head_params, motion.camera))
-    return motion._replace(head_params=head_params, camera=camera)
+    parts = (motion.head_params, motion.camera, motion.torso)
+    head_params, camera, torso = jax.tree.map(lambda x: x[:count], parts)
+    return motion._replace(head_params=head_params, camera=camera, torso=torso)
 
 
 def fit_motion(motion: Motion, size: int) -> Motion:
@@ -70,7 +72,9 @@ def play(player: Player, motion: Motion, indices: Iterable[int], views: Camera |
 
     views: the cameras that look, one for every frame of the motion; by default the driver's.
     """
-    given = (motion.head_params, motion.camera) + (() if views is None else (views,))
+    given = [motion.head_params, motion.camera, views, motion.torso]
+    while given[-1] is None:
+        given.pop()
     given = jax.tree.map(np.asarray, given)
     queue = deque()
     for index in indices:

@@ -22,7 +22,8 @@ from PIL import Image
 
 from omg_jax.data.pictures import decode_jpeg, decode_matte
 from omg_jax.files import current_umask, json_object, replacing
-from omg_jax.types import Camera, HeadParams
+from omg_jax.tracking.motion import TORSO_NAMES, torso_arrays, torso_of
+from omg_jax.types import Camera, HeadParams, Torso
 
 JPEG_QUALITY = 95
 INDEX_NAME = "index.json"
@@ -37,14 +38,15 @@ _ONE_READER = threading.Lock()
 class Clip(NamedTuple):
     """Frames of one person, in numpy.
 
-    images are sRGB on black, already multiplied by the matte; head_params and camera have one leading axis of length T,
-    and the cameras belong to the pictures' size.
+    images are sRGB on black, already multiplied by the matte; head_params, camera and torso have one leading axis of
+    length T, and the cameras belong to the pictures' size. torso: None where it was not followed.
     """
 
     images: UInt8[np.ndarray, "t h w 3"]
     mattes: UInt8[np.ndarray, "t h w"]
     head_params: HeadParams
     camera: Camera
+    torso: Torso | None = None
 
 
 class Origin(NamedTuple):
@@ -112,7 +114,7 @@ def save_clip(folder: str | Path, clip: Clip, origin: Origin | None = None) -> N
         for index, (image, matte) in enumerate(zip(clip.images, clip.mattes, strict=True)):
             Image.fromarray(image).save(temporary / _image_name(index), quality=JPEG_QUALITY)
             Image.fromarray(matte).save(temporary / _matte_name(index))
-        fields = {**clip.head_params._asdict(), **clip.camera._asdict()}
+        fields = {**clip.head_params._asdict(), **clip.camera._asdict(), **torso_arrays(clip.torso)}
         arrays = {name: np.asarray(value, np.float32) for name, value in fields.items()}
         np.savez(temporary / PARAMS_NAME, **arrays, **{ORIGIN_KEY: np.array(json.dumps(origin._asdict()))})
         temporary.chmod(0o777 & ~current_umask())
@@ -137,6 +139,7 @@ def load_clip(folder: str | Path, frames: Sequence[int] | None = None) -> Clip:
         mattes=np.stack([_read(folder / _matte_name(i), decode_matte) for i in rows]),
         head_params=HeadParams(**{name: arrays[name][chosen] for name in HeadParams._fields}),
         camera=Camera(**{name: arrays[name][chosen] for name in Camera._fields}),
+        torso=torso_of({name: array[chosen] for name, array in arrays.items()}),
     )
 
 
@@ -214,7 +217,7 @@ def load_index(root: str | Path) -> ClipIndex:
 
 
 def _check(clip: Clip, origin: Origin) -> None:
-    parts = (clip.images, clip.mattes, *clip.head_params, *clip.camera, origin.frame_numbers)
+    parts = (clip.images, clip.mattes, *clip.head_params, *clip.camera, *(clip.torso or ()), origin.frame_numbers)
     counts = {len(part) for part in parts}
     if len(counts) != 1:
         raise ValueError(f"all parts of a clip must have the same number of frames, got {sorted(counts)}")
@@ -226,7 +229,8 @@ def _load_arrays(folder: Path) -> dict[str, np.ndarray]:
     """Head parameters and cameras of a clip; ValueError where they cannot be read."""
     try:
         with _ONE_READER, np.load(folder / PARAMS_NAME, allow_pickle=False) as archive:
-            return {name: archive[name] for name in (*HeadParams._fields, *Camera._fields)}
+            names = [name for name in TORSO_NAMES if name in archive.files]
+            return {name: archive[name] for name in (*HeadParams._fields, *Camera._fields, *names)}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{folder / PARAMS_NAME} is missing, damaged or cut short ({error})") from error
 

@@ -103,7 +103,8 @@ def load_pair(
     augmented, if it is.
     """
     clip = clips.frames(pair.clip, (pair.source, pair.target))
-    source, target = (jax.tree.map(lambda array, frame=frame: array[frame], View(*clip)) for frame in (0, 1))
+    views = View(clip.images, clip.mattes, clip.head_params, clip.camera)
+    source, target = (jax.tree.map(lambda array, frame=frame: array[frame], views) for frame in (0, 1))
     if change is None:
         top, left = window_corner(head_centre(target), pair.window_shift, clips.image_size[0], window)
         target = window_of(target, top, left, window)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from omg_jax.data.clips import Clip, Origin
-from omg_jax.types import Camera, HeadParams
+from omg_jax.types import Camera, HeadParams, Torso
 
 VFHQ_NUM_TEST_CLIPS, VFHQ_TEST_FRAMES = 50, 50
 HDTF_TEST_FRAMES = 100
@@ -91,5 +91,6 @@ def keep_frames(clip: Clip, origin: Origin, frames: tuple[int, ...]) -> tuple[Cl
         clip.mattes[rows],
         HeadParams(*(field[rows] for field in clip.head_params)),
         Camera(*(field[rows] for field in clip.camera)),
+        clip.torso and Torso(*(field[rows] for field in clip.torso)),
     )
     return kept, origin._replace(frame_numbers=tuple(origin.frame_numbers[row] for row in rows))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from omg_jax.types import Camera, HeadParams
+from omg_jax.types import Camera, HeadParams, Torso
 
 
 class Pair(NamedTuple):
@@ -17,7 +17,8 @@ class Pair(NamedTuple):
     person, and there is no target. driver_params always bear the source's shape, so that a head posed by them is the
     source's. name is safe as a file's name: "clip" or "source--driver".
 
-    frame_numbers are those of the driver frames in their video where it is known, else in their clip.
+    frame_numbers are those of the driver frames in their video where it is known, else in their clip. driver_torso is
+    None where the torso was not followed; in self-reenactment its reference is the source frame.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Pair(NamedTuple):
     driver_camera: Camera
     frame_numbers: tuple[int, ...]
     has_targets: bool
+    driver_torso: Torso | None = None
 
 
 # Yields one picture in [0, 1] for each driver frame, in order. Must not look at driver_images or driver_mattes.

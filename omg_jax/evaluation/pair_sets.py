@@ -15,7 +15,7 @@ from omg_jax.evaluation.pair import Pair
 from omg_jax.evaluation.protocol import Protocol, driver_frames, pair_clips
 from omg_jax.head.load import Head
 from omg_jax.tracking.people import Told, tell_nobody
-from omg_jax.types import Camera, HeadParams
+from omg_jax.types import Camera, HeadParams, Torso
 
 PUBLIC = "public"
 SPLITS = ("train", "val", "test")  # folders of these names are called by their parent's too
@@ -100,7 +100,16 @@ def load_pair(source: FrameSource, protocol: Protocol, source_clip: int, driver_
         driver_camera=driver.camera,
         frame_numbers=tuple(numbers[frame] for frame in frames),
         has_targets=is_self,
+        driver_torso=_torso_since(photo, driver.torso) if is_self else driver.torso,
     )
+
+
+def _torso_since(photo: Clip, torso: Torso | None) -> Torso | None:
+    """The torso of a clip's frames with another frame of it, the photo, as the reference."""
+    if torso is None or photo.torso is None:
+        return None
+    motion = torso.motion @ np.linalg.inv(photo.torso.motion[0])
+    return Torso(motion, np.broadcast_to(photo.camera.world_to_camera[0], motion.shape))
 
 
 def pair_sha256(pair: Pair) -> str:
@@ -108,7 +117,8 @@ def pair_sha256(pair: Pair) -> str:
     digest = hashlib.sha256(f"{pair.name} {pair.frame_numbers} {pair.has_targets}".encode())
     for pictures in (pair.source_image, pair.source_matte, pair.driver_images, pair.driver_mattes):
         digest.update(np.round(pictures * 255.0).astype(np.uint8))
-    for arrays in (pair.source_params, pair.source_camera, pair.driver_params, pair.driver_camera):
+    parts = (pair.source_params, pair.source_camera, pair.driver_params, pair.driver_camera, pair.driver_torso or ())
+    for arrays in parts:
         for array in arrays:
             digest.update(np.ascontiguousarray(array, np.float32))
     return digest.hexdigest()

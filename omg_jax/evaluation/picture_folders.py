@@ -18,6 +18,7 @@ from omg_jax.evaluation.pair import Pair
 from omg_jax.evaluation.pair_sets import PairSet, pair_sha256
 from omg_jax.evaluation.protocol import check_protocol, protocol_to_json
 from omg_jax.files import json_object, replacing
+from omg_jax.tracking.motion import torso_arrays
 from omg_jax.tracking.people import Told, tell_nobody
 
 PROTOCOL_NAME = "protocol.json"
@@ -116,7 +117,8 @@ def write_inputs(pair_set: PairSet, folder: Path, told: Told = tell_nobody) -> N
     """Writes what another method needs: photos, driver frames, heads and cameras of every pair, and the protocol.
 
     PAIR/source.png, source_matte.png, driver_FRAME.png and params.npz with the fields of HeadParams and Camera, named
-    source_* and driver_*. In self-reenactment the driver frames are the targets too.
+    source_* and driver_*, and driver_torso_* where the torso was followed. In self-reenactment the driver frames are
+    the targets too.
     """
     frames, sha256 = {}, {}
     for count, (name, load) in enumerate(pair_set.pairs.items()):
@@ -134,7 +136,7 @@ def write_pair(pair: Pair, folder: Path) -> None:
     for number, image in zip(pair.frame_numbers, pair.driver_images, strict=True):
         save_picture(folder / f"driver_{frame_name(number)}", image)
     source = {**pair.source_params._asdict(), **pair.source_camera._asdict()}
-    driver = {**pair.driver_params._asdict(), **pair.driver_camera._asdict()}
+    driver = {**pair.driver_params._asdict(), **pair.driver_camera._asdict(), **torso_arrays(pair.driver_torso)}
     arrays = {f"source_{name}": value for name, value in source.items()}
     arrays |= {f"driver_{name}": value for name, value in driver.items()}
     with replacing(folder / "params.npz") as path:

@@ -16,11 +16,13 @@ from omg_jax.tracking.landmarks import FaceLandmarker, FaceLandmarks
 from omg_jax.tracking.matte import PortraitMatte
 from omg_jax.tracking.people import Told, tell_nobody
 from omg_jax.tracking.reduce import check_trackable
-from omg_jax.tracking.solve import solution_motion, solve, spread
+from omg_jax.tracking.solve import bridge_gaps, fit_in_window, solution_motion, solve, spread
+from omg_jax.tracking.torso import follow_torso
 from omg_jax.tracking.video import video_frames, video_info
+from omg_jax.types import Torso
 
 PUBLIC_CLIPS = ("franck", "cap12", "carphone")
-VERSION = 1  # goes up when other frames are chosen, or they are tracked or cut out otherwise
+VERSION = 2  # goes up when other frames are chosen, or they are tracked or cut out otherwise
 NUM_TARGETS = 50
 # Of the distance of the outer corners of the eyes: frames that hardly differ from the photo tell nothing apart.
 MIN_MOTION = 0.1
@@ -67,13 +69,17 @@ def public_clip(name: str, head: Head, told: Told = tell_nobody) -> tuple[Clip, 
     solution = solve(landmarks, head, shape=solve(landmarks[:1], head).shape)
     tracked = solution_motion(solution, head, info.fps, name)
     matte, images, mattes = PortraitMatte(), [], []
+    everywhere = fit_in_window(bridge_gaps(found), head, solution.window, solution.shape)
+    followed = solution_motion(everywhere, head, info.fps, name)
+    torso = follow_torso(video_frames(path), found, solution.window, followed, head, matte)
     for index, frame in enumerate(video_frames(path)):
         if index in chosen:
             portrait = draw_portrait(frame, solution.window)
             share = matte(portrait)
             images.append(np.round(portrait * share[..., None]).astype(np.uint8))
             mattes.append(np.round(share * 255.0).astype(np.uint8))
-    clip = Clip(np.stack(images), np.stack(mattes), tracked.head_params, tracked.camera)
+    torso = Torso(*(field[chosen] for field in torso))
+    clip = Clip(np.stack(images), np.stack(mattes), tracked.head_params, tracked.camera, torso)
     return clip, Origin(name, info.fps, tuple(chosen))
 
 

@@ -1,7 +1,8 @@
-"""Shoulders that stay while the head turns: a rigid turn about the neck, whose angle fades out towards the head.
+"""Shoulders that do not turn with the head: a rigid motion of what is below the neck, which fades out towards the head.
 
 A tracked head's rotation is in its camera: played as it is, everything that the photo shows turns with the head, the
-shoulders too. Here what lies below the neck keeps the photo's orientation instead.
+shoulders too. Here what lies below the neck moves as the driver's torso does or, where that is not known, keeps the
+photo's orientation.
 """
 
 from typing import NamedTuple
@@ -12,16 +13,16 @@ from jaxtyping import Array, Float
 
 from omg_jax.geometry.rotations import axis_angle_to_quat, matrix_to_axis_angle, multiply_quats, rotate_by_quat
 from omg_jax.head.model import JOINT_NAMES, HeadModel, joint_positions
-from omg_jax.types import Camera, Gaussians
+from omg_jax.types import Camera, Gaussians, Torso
 
-BLEND_SHARE = 0.5  # of the way from the neck joint down to the mesh's rim: where the shoulders begin
+BLEND_SHARE = 0.35  # of the way from the neck joint down to the mesh's rim: where the shoulders begin
 
 
 class Shoulders(NamedTuple):
-    """What stays, and how.
+    """What moves with the torso, and about what.
 
-    shares: of each Gaussian, 1 where it keeps the photo's orientation, 0 where it turns with the head; pivot: what they
-    turn about (world units); photo_rotation: of the photo's camera.
+    shares: of each Gaussian, 1 where it belongs to the torso, 0 where it moves with the head; pivot: the neck's joint,
+    which they turn about (world units); photo_rotation: of the photo's camera.
     """
 
     shares: Float[Array, " n"]
@@ -44,14 +45,29 @@ def find_shoulders(
     return Shoulders(smooth * (1.0 - jaw_weights), pivot, photo_camera.world_to_camera[:3, :3])
 
 
-def hold_shoulders(gaussians: Gaussians, shoulders: Shoulders, camera: Camera) -> Gaussians:
-    """The Gaussians with their shoulders as the photo's camera sees them turned, under the camera of a driven head.
+def hold_shoulders(
+    gaussians: Gaussians, shoulders: Shoulders, camera: Camera, torso: Torso | None = None
+) -> Gaussians:
+    """The Gaussians with their shoulders where the torso is, under the camera of a driven head.
 
-    The neck's joint stays where the driven head has it, so that head and shoulders remain attached; every Gaussian is
-    turned about it by its share of the rotation between both cameras.
+    In a torso's frame of reference the shoulders have the photo's orientation and the neck's joint is where the driven
+    head has it; from there they move with the torso. Without one each frame is its own reference. Every Gaussian takes
+    its share of the turn about the joint, and of the joint's way.
     """
-    driven = camera.world_to_camera[:3, :3]
-    back = jnp.matmul(driven.T, shoulders.photo_rotation, precision=jax.lax.Precision.HIGHEST)
+    driven = camera.world_to_camera
+    torso = Torso(jnp.eye(4), driven) if torso is None else torso
+    joint = _transform(torso.motion, _transform(torso.reference, shoulders.pivot))
+    shift = _matmul(driven[:3, :3].T, joint - driven[:3, 3]) - shoulders.pivot
+    back = _matmul(_matmul(driven[:3, :3].T, torso.motion[:3, :3]), shoulders.photo_rotation)
     turns = axis_angle_to_quat(shoulders.shares[:, None] * matrix_to_axis_angle(back))
     means = shoulders.pivot + rotate_by_quat(turns, gaussians.means - shoulders.pivot)
+    means = means + shoulders.shares[:, None] * shift
     return gaussians._replace(means=means, quats=multiply_quats(turns, gaussians.quats))
+
+
+def _transform(rigid: Float[Array, "4 4"], point: Float[Array, "3"]) -> Float[Array, "3"]:
+    return _matmul(rigid[:3, :3], point) + rigid[:3, 3]
+
+
+def _matmul(a: Array, b: Array) -> Array:
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)

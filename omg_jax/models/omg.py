@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from omg_jax.config import ModelConfig
-from omg_jax.geometry.camera import camera_centre, camera_forward, scale_camera, world_to_pixels
+from omg_jax.geometry.camera import camera_centre, camera_forward, crop_camera, scale_camera, world_to_pixels
 from omg_jax.geometry.normals import vertex_normals
 from omg_jax.geometry.subdivision import build_subdivision, mesh_edges, subdivide_to_level
 from omg_jax.geometry.visibility import zbuffer
@@ -24,7 +24,7 @@ from omg_jax.models.precision import compute_in, full_float32, round_weights
 from omg_jax.models.pyramid import FEATURES_PER_TOKEN, FeaturePyramid
 from omg_jax.models.resize import resize_image
 from omg_jax.models.sampling import VisibilityFusion, sample_bilinear
-from omg_jax.models.shoulder import PlaneHead, release_shoulder_mask, shoulder_mask
+from omg_jax.models.shoulder import PlaneHead, extend, release_shoulder_mask, shoulder_mask
 from omg_jax.models.state import Constant
 from omg_jax.models.style_unet import StyleUNet
 from omg_jax.models.subdivide import HierarchicalSubdivision
@@ -177,15 +177,18 @@ class OMG(nnx.Module):
             return self.fusion.visibility(vertices, posed, self.head.get_value().faces, camera)
         return self.fusion.visibility(vertices, vertices, self.subdivide.subdivision.faces[lod], camera)
 
-    def plane_mask(self, source: Source, posed: Float[Array, "b v 3"]) -> Float[Array, "b p p"]:
-        """Where plane Gaussians may stand."""
-        size, posed, faces = (self.plane_size,) * 2, jax.lax.stop_gradient(posed), self.head.get_value().faces
+    def plane_mask(self, source: Source, posed: Float[Array, "b v 3"]) -> Float[Array, "b i j"]:
+        """Where plane Gaussians may stand, with the plane's margin: the head reaches into it, and leaves it free."""
+        size, posed, faces = self.plane_size, jax.lax.stop_gradient(posed), self.head.get_value().faces
+        upsample = self.config.plane.upsample
+        margin = upsample * self.plane_head.margin_cells(size // upsample)
         if self.config.differences.near_half_mask:
             depth, _ = zbuffer(posed, faces, source.camera, (self.config.image_size,) * 2)
-            return resize_image(release_shoulder_mask(depth)[..., None], size)[..., 0]
-        depth, _ = zbuffer(posed, faces, scale_camera(source.camera, self.plane_size / self.config.image_size), size)
-        matte = resize_image(source.matte[..., None], size)[..., 0]
-        return shoulder_mask(matte, depth, self.config.plane.region)
+            return extend(resize_image(release_shoulder_mask(depth)[..., None], (size, size))[..., 0], margin)
+        camera = crop_camera(scale_camera(source.camera, size / self.config.image_size), 0, -margin)
+        depth, _ = zbuffer(posed, faces, camera, (size + margin, size + 2 * margin))
+        matte = extend(resize_image(source.matte[..., None], (size, size))[..., 0], margin)
+        return shoulder_mask(matte, depth, self.config.plane.region, size)
 
     def pose(
         self, reconstruction: Reconstruction, shape_params: Float[Array, "b s"], params: HeadParams, lod: int

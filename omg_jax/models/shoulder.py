@@ -52,17 +52,17 @@ def plane_points(
 
 
 def shoulder_mask(
-    matte: Float[Array, "b p p"], head_depth: Float[Array, "b p p"], region: str
-) -> Float[Array, "b p p"]:
-    """Where plane Gaussians may stand: the matte's bottom quarter, or all of it, outside the head mesh.
+    matte: Float[Array, "b i j"], head_depth: Float[Array, "b i j"], region: str, size: int
+) -> Float[Array, "b i j"]:
+    """Where plane Gaussians may stand: the bottom quarter of the photo's matte, or all of it, outside the head mesh.
 
-    head_depth is the z-buffer of the source head, infinite outside.
+    head_depth is the z-buffer of the source head, infinite outside; size: rows of the photo, without a margin.
     """
     mask = jnp.where(jnp.isfinite(head_depth), 0.0, matte)
     if region == "matte":
         return mask
     row = jnp.arange(matte.shape[1])[:, None]
-    return jnp.where(row >= (1.0 - MASK_BOTTOM_SHARE) * matte.shape[1], mask, 0.0)
+    return jnp.where(row >= (1.0 - MASK_BOTTOM_SHARE) * size, mask, 0.0)
 
 
 def release_shoulder_mask(head_depth: Float[Array, "b h w"]) -> Float[Array, "b h w"]:
@@ -112,11 +112,12 @@ class PlaneHead(nnx.Module):
         direction: Float[Array, "b 27"],
         image: Float[Array, "b h w 3"],
         matte: Float[Array, "b h w"],
-        mask: Float[Array, "b p p"],
+        mask: Float[Array, "b i j"],
         camera: Camera,
     ) -> Gaussians:
-        """All plane Gaussians, row by row with the margin's; where mask is zero so is the opacity."""
-        size, margin = (self.plane.upsample * cells for cells in (local_map.shape[1], self.margin_cells(local_map)))
+        """All plane Gaussians, row by row with the margin's; where their mask is zero so is the opacity."""
+        cells = local_map.shape[1]
+        size, margin = (self.plane.upsample * count for count in (cells, self.margin_cells(cells)))
         raw, photo = self.raw_attributes(local_map, direction, image, matte)
         c, (batch, height, width) = self.gaussians.num_channels, raw.shape[:3]
         axis = 2 if self.differences.column_sigmoid else 3
@@ -135,19 +136,20 @@ class PlaneHead(nnx.Module):
             means=points + nnx.sigmoid(raw[..., c + 8 : c + 9]) * along,
             quats=unit_quaternions(raw[..., c + 4 : c + 8]),
             scales=self.gaussians.max_scale * nnx.sigmoid(raw[..., c + 1 : c + 4]),
-            opacities=nnx.sigmoid(raw[..., c]) * extend(mask, margin).reshape(batch, -1),
+            opacities=nnx.sigmoid(raw[..., c]) * mask.reshape(batch, -1),
             features=features,
         )
 
-    def margin_cells(self, local_map: Float[Array, "b s s c"]) -> int:
-        """By how many of its pixels F_local is extended."""
-        return round(self.plane.margin * local_map.shape[1])
+    def margin_cells(self, size: int) -> int:
+        """By how many of its pixels an F_local of size x size is extended."""
+        return round(self.plane.margin * size)
 
     def raw_attributes(
         self, local_map: Array, direction: Array, image: Array, matte: Array
     ) -> tuple[Float[Array, "b p q o"], Float[Array, "b p q 4"] | None]:
         """Attributes before activation, and the photo with its matte at the plane's points (with the colour skip)."""
-        size, upsample, margin = local_map.shape[1], self.plane.upsample, self.margin_cells(local_map)
+        size, upsample = local_map.shape[1], self.plane.upsample
+        margin = self.margin_cells(size)
         x = extend(local_map, margin)
         tiled = jnp.broadcast_to(direction[:, None, None, :], (*x.shape[:3], EMBEDDING_SIZE))
         x = jnp.concatenate([x, tiled], axis=-1)

@@ -23,8 +23,10 @@ def crop_to_picture(crop: SquareCrop, size: int) -> Float[np.ndarray, "2 3"]:
     return np.column_stack([linear, offset])
 
 
-def sample_crop(image: UInt8[np.ndarray, "h w c"], crop: SquareCrop, size: int) -> UInt8[np.ndarray, "s s c"]:
-    """Draws the window at size x size pixels; black outside the picture.
+def sample_crop(
+    image: UInt8[np.ndarray, "h w c"], crop: SquareCrop, size: int, *, go_on: bool = False
+) -> UInt8[np.ndarray, "s s c"]:
+    """Draws the window at size x size pixels; black outside the picture, or with go_on as its edges are.
 
     Windows much larger than ``size`` are averaged down first, so that fine texture does not alias.
     """
@@ -42,7 +44,10 @@ def sample_crop(image: UInt8[np.ndarray, "h w c"], crop: SquareCrop, size: int) 
         affine = crop_to_picture(crop, size)
     # OpenCV counts from the centre of the first pixel, we count from its corner.
     affine[:, 2] += affine[:, :2] @ np.array([0.5, 0.5]) - 0.5
-    drawn = cv2.warpAffine(image, affine, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    border = cv2.BORDER_REPLICATE if go_on else cv2.BORDER_CONSTANT
+    drawn = cv2.warpAffine(
+        image, affine, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=border
+    )
     return drawn.reshape(size, size, -1)
 
 

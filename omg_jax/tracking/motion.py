@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,18 +10,19 @@ import numpy as np
 
 from omg_jax.files import replacing
 from omg_jax.head.load import Head
-from omg_jax.types import Camera, HeadParams
+from omg_jax.types import Camera, HeadParams, Torso
 
 METADATA_KEY = "metadata"
 FORMAT_VERSION = 1
+TORSO_NAMES = tuple(f"torso_{name}" for name in Torso._fields)  # of the arrays in a file
 
 
 class Motion(NamedTuple):
-    """How a head moves.
+    """How a head moves, and the torso below it.
 
-    head_params and camera have one leading axis of length T; the cameras belong to pictures of image_size (height,
-    width). The parameters mean something only for the head model named head_name with hash head_sha256. source says
-    where the motion was measured.
+    head_params, camera and torso have one leading axis of length T; the cameras belong to pictures of image_size
+    (height, width). The parameters mean something only for the head model named head_name with hash head_sha256. source
+    says where the motion was measured. torso: None where it was not followed.
     """
 
     head_params: HeadParams
@@ -30,6 +32,17 @@ class Motion(NamedTuple):
     head_name: str
     head_sha256: str
     source: str
+    torso: Torso | None = None
+
+
+def torso_arrays(torso: Torso | None) -> dict[str, np.ndarray]:
+    """The arrays of a torso by the names that they have in files; none where there is no torso."""
+    return {} if torso is None else dict(zip(TORSO_NAMES, torso, strict=True))
+
+
+def torso_of(arrays: Mapping[str, np.ndarray]) -> Torso | None:
+    """The torso among a file's arrays; None where it is not there."""
+    return Torso(*(arrays[name] for name in TORSO_NAMES)) if set(TORSO_NAMES) <= arrays.keys() else None
 
 
 def save_motion(path: Path | str, motion: Motion) -> None:
@@ -45,7 +58,7 @@ def save_motion(path: Path | str, motion: Motion) -> None:
         "head_sha256": motion.head_sha256,
         "source": motion.source,
     }
-    fields = {**motion.head_params._asdict(), **motion.camera._asdict()}
+    fields = {**motion.head_params._asdict(), **motion.camera._asdict(), **torso_arrays(motion.torso)}
     arrays = {name: np.asarray(value, np.float32) for name, value in fields.items()}
     with replacing(path) as temporary:
         np.savez_compressed(temporary, **arrays, **{METADATA_KEY: np.array(json.dumps(metadata))})
@@ -71,6 +84,7 @@ def load_motion(path: Path | str, head: Head) -> Motion:
             head_name=metadata["head_name"],
             head_sha256=metadata["head_sha256"],
             source=metadata["source"],
+            torso=torso_of(arrays),
         )
     except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
@@ -96,7 +110,9 @@ def check_motion(path: Path, motion: Motion, head: Head) -> None:
     }
     expected = {name: (count, sizes.get(name, 3)) for name in HeadParams._fields}
     expected |= {"world_to_camera": (count, 4, 4), "intrinsics": (count, 3, 3)}
-    for name, array in {**motion.head_params._asdict(), **motion.camera._asdict()}.items():
+    expected |= {name: (count, 4, 4) for name in TORSO_NAMES}
+    arrays = {**motion.head_params._asdict(), **motion.camera._asdict(), **torso_arrays(motion.torso)}
+    for name, array in arrays.items():
         if count == 0 or array.shape != expected[name] or not np.isfinite(array).all():
             raise ValueError(
                 f"{path}: {name} must be finite numbers of shape {expected[name]} with at least one frame, "

@@ -13,16 +13,17 @@ from omg_jax.tracking.crop import draw_portrait
 from omg_jax.tracking.crops import SquareCrop
 from omg_jax.tracking.landmarks import FaceLandmarker
 from omg_jax.tracking.matte import PortraitMatte
-from omg_jax.tracking.motion import Motion
+from omg_jax.tracking.motion import Motion, torso_arrays, torso_of
 from omg_jax.tracking.overlay import overlay_head
 from omg_jax.tracking.partial import forget, remembered
-from omg_jax.tracking.people import Choice, Told, follow_people, largest, tell_nobody
+from omg_jax.tracking.people import Choice, Told, Track, follow_people, largest, tell_nobody
 from omg_jax.tracking.quality import Quality, measure_quality
 from omg_jax.tracking.reduce import check_trackable
 from omg_jax.tracking.shots import Shot, find_shots
 from omg_jax.tracking.solve import solution_motion, solve, solve_clip
+from omg_jax.tracking.torso import follow_torso
 from omg_jax.tracking.video import video_frames, video_info
-from omg_jax.types import Camera, HeadParams
+from omg_jax.types import Camera, HeadParams, Torso
 
 
 class TrackedPhoto(NamedTuple):
@@ -145,6 +146,7 @@ def track_people(
     for index, track in enumerate(tracks):
         solution = solve_clip(track.landmarks, head)
         motion = solution_motion(solution, head, info.fps, path.name)
+        motion = motion._replace(torso=_torso(path, track, solution.window, motion, head, told, parts))
         quality = measure_quality(solution, track.landmarks, track.num_faces, head)
         clips.append(TrackedClip(motion, track.frames, track.person, solution.window, len(shots), quality))
         told("fitting heads", index + 1, len(tracks))
@@ -179,6 +181,23 @@ def overlays(
     for index, portrait in enumerate(portraits(path, clip, told)):
         params, camera = jax.tree.map(lambda x: x[index], (clip.motion.head_params, clip.motion.camera))  # noqa: B023
         yield overlay_head(portrait, head, params, camera)
+
+
+def _torso(
+    path: Path, track: Track, window: SquareCrop, motion: Motion, head: Head, told: Told, parts: Path | None
+) -> Torso:
+    """How the torso of someone who was followed stands in their frames."""
+    count = len(track.landmarks)
+
+    def frames() -> Iterator[np.ndarray]:
+        for index, frame in enumerate(video_frames(path, count, track.frames.start)):
+            yield frame
+            told("following the torso", index + 1, count)
+
+    def follow() -> dict[str, np.ndarray]:
+        return torso_arrays(follow_torso(frames(), track.landmarks, window, motion, head, PortraitMatte()))
+
+    return torso_of(remembered(parts, f"torso-{track.frames.start:08d}-{track.person}", follow))
 
 
 def _shots(path: Path, count: int, max_frames: int | None, told: Told, parts: Path | None) -> list[Shot]:

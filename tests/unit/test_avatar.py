@@ -20,12 +20,13 @@ from omg_jax.avatar import (
 )
 from omg_jax.configs import load_preset
 from omg_jax.geometry.camera import circle_camera, portrait_intrinsics, world_to_camera_points
+from omg_jax.geometry.rotations import axis_angle_to_matrix
 from omg_jax.head.load import load_head
 from omg_jax.head.model import zero_params
 from omg_jax.models.dinov2 import DinoV2
 from omg_jax.models.omg import FrameModel, Reconstruction, build_model
 from omg_jax.models.state import split_model
-from omg_jax.types import Camera, HeadParams
+from omg_jax.types import Camera, HeadParams, Torso
 from tests.tolerances import EXACT, FLOAT32_ROUNDING, FRAME, SKINNING
 
 CAPACITY = 100
@@ -201,3 +202,29 @@ def test_shoulders_that_stay_are_where_they_were_under_the_photos_camera(network
     still = pose_person(network.model, person, photo[2], photo[3], LOD)
     np.testing.assert_allclose(still.means, follow.means, **SKINNING)
     np.testing.assert_allclose(still.quats, follow.quats, **FLOAT32_ROUNDING)
+
+
+def test_shoulders_move_as_the_torso(network, avatar, photo, motion):
+    """From where they were in the frame of reference, in the camera's space; what lies high goes with the head."""
+    params, turned = motion
+    person = make_person(network, avatar, LOD, still_shoulders=True)
+    shares = np.asarray(person.shoulders.shares)
+    rigid = jnp.eye(4).at[:3, :3].set(axis_angle_to_matrix(jnp.array([0.1, -0.2, 0.3]))).at[:3, 3].set(0.2)
+    torso = Torso(rigid, photo[3].world_to_camera)
+    before = pose_person(network.model, person, photo[2], photo[3], LOD)
+    after = pose_person(network.model, person, params, turned, LOD, torso)
+    follow = pose_person(network.model, person._replace(shoulders=None), params, turned, LOD)
+    head, low = shares == 0.0, shares == 1.0
+    np.testing.assert_allclose(after.means[head], follow.means[head], **SKINNING)
+    expected = world_to_camera_points(photo[3], before.means[low]) @ rigid[:3, :3].T + rigid[:3, 3]
+    np.testing.assert_allclose(world_to_camera_points(turned, after.means[low]), expected, **SKINNING)
+
+
+def test_a_player_moves_shoulders_as_it_is_told(network, avatar, motion):
+    params, camera = motion
+    player = make_player(network, avatar, LOD)
+    still = player(params, camera).alpha
+    same = player(params, camera, None, Torso(jnp.eye(4), camera.world_to_camera)).alpha
+    np.testing.assert_allclose(same, still, **FRAME)
+    moved = Torso(jnp.eye(4).at[0, 3].set(0.3), camera.world_to_camera)
+    assert np.abs(player(params, camera, None, moved).alpha - still).max() > 0.5

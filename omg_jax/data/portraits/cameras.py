@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from omg_jax.geometry.camera import portrait_intrinsics
 from omg_jax.geometry.rotations import euler_to_matrix
-from omg_jax.types import Camera
+from omg_jax.types import Camera, Torso
 
 # The picture's side over the root of the area of the projected skull's box, as in the tracker's crop, and its range.
 CROP_FACTOR = (1.58, 1.80)
@@ -47,3 +47,9 @@ def fit_cameras(
     matrices[:, :3, :3] = rotations
     matrices[:, :3, 3] = offset + rng.normal(0.0, [0.04, 0.03, 0.15], (len(angles), 3))
     return Camera(matrices, np.broadcast_to(intrinsics, (len(angles), 3, 3)).copy())
+
+
+def turning_torso(camera: Camera) -> Torso:
+    """The torso of a clip in which a person turns as a whole before the camera; its reference is the first frame."""
+    poses = camera.world_to_camera
+    return Torso((poses @ np.linalg.inv(poses[0])).astype(np.float32), np.broadcast_to(poses[0], poses.shape).copy())

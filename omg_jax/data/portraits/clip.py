@@ -9,7 +9,7 @@ from jaxtyping import Float
 from omg_jax.data.clips import Clip
 from omg_jax.data.makehuman import Makehuman
 from omg_jax.data.portraits.basis import BodyBasis, body_basis, loose_details, shape_of
-from omg_jax.data.portraits.cameras import fit_cameras
+from omg_jax.data.portraits.cameras import fit_cameras, turning_torso
 from omg_jax.data.portraits.develop import develop, sample_camera_look
 from omg_jax.data.portraits.eyes import bulged
 from omg_jax.data.portraits.light import sample_light
@@ -82,7 +82,8 @@ def film(rng: np.random.Generator, assets: PortraitAssets, subject: Subject, num
         linear = render_frame(subject.scene, subject.palette, surface, light, camera, size)
         frames.append(develop(rng, linear, camera_look))
     images, mattes = (np.stack(x) for x in zip(*frames, strict=True))
-    return Clip(images, mattes, _head_params(subject.shape, expressions, motions), cameras)
+    params = _head_params(subject.shape, expressions, motions)
+    return Clip(images, mattes, params, cameras, turning_torso(cameras))
 
 
 def sample_subject(rng: np.random.Generator, assets: PortraitAssets) -> Subject:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from omg_jax.data.clips import Clip
-from omg_jax.data.portraits.cameras import fit_cameras
+from omg_jax.data.portraits.cameras import fit_cameras, turning_torso
 from omg_jax.data.portraits.develop import CameraLook, develop
 from omg_jax.data.portraits.light import sample_light
 from omg_jax.data.portraits.shading import Light, harmonics
@@ -49,7 +49,8 @@ def plain_clip(head: Head, seed: int, num_frames: int, size: int) -> Clip:
         for i in range(num_frames)
     ]
     images, mattes = (np.stack(x) for x in zip(*frames, strict=True))
-    return Clip(images, mattes, HeadParams(*(np.asarray(x) for x in params)), cameras)
+    params = HeadParams(*(np.asarray(x) for x in params))
+    return Clip(images, mattes, params, cameras, turning_torso(cameras))
 
 
 def _sample_params(rng: np.random.Generator, head: Head, num_frames: int) -> HeadParams:

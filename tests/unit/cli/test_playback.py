@@ -12,7 +12,7 @@ from omg_jax.geometry.camera import camera_centre, portrait_intrinsics, world_to
 from omg_jax.geometry.rotations import euler_to_matrix
 from omg_jax.head.shoulders import Shoulders, hold_shoulders
 from omg_jax.tracking.motion import Motion
-from omg_jax.types import Camera, Gaussians, HeadParams
+from omg_jax.types import Camera, Gaussians, HeadParams, Torso
 from tests.tolerances import CAMERA_DEGREES, EXACT, FLOAT32_ROUNDING, PIXEL_POSITIONS, SKINNING
 
 DISTANCE = 9.5
@@ -48,6 +48,18 @@ def test_play_looks_through_the_views():
     moved = jax.tree.map(np.copy, motion().camera)
     moved.world_to_camera[:, 2, 3] += np.arange(8)
     assert list(play(player, motion(), [0, 3], moved)) == [(DISTANCE, DISTANCE), (DISTANCE, DISTANCE + 3)]
+
+
+def test_play_tells_how_the_torso_stands():
+    def player(params, camera, view, torso):
+        assert view is None
+        return float(torso.motion[0, 3])
+
+    poses = np.zeros((8, 4, 4), np.float32)
+    poses[:, 0, 3] = np.arange(8)
+    followed = motion()._replace(torso=Torso(poses, motion().camera.world_to_camera))
+    assert list(play(player, followed, [0, 3])) == [0.0, 3.0]
+    assert first_frames(followed, 3).torso.motion.shape == (3, 4, 4)
 
 
 def test_the_next_frames_are_under_way_while_one_is_looked_at():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from omg_jax.data.clips import Clip, load_clip, load_index, save_clip, write_index
-from omg_jax.types import Camera, HeadParams
+from omg_jax.types import Camera, HeadParams, Torso
 from tests.tolerances import JPEG_LEVELS
 
 NUM_FRAMES, SIZE = 3, 16
@@ -38,6 +38,15 @@ def test_clip_comes_back(tmp_path, clip):
         np.testing.assert_array_equal(getattr(loaded.head_params, name), getattr(clip.head_params, name))
     np.testing.assert_array_equal(loaded.camera.world_to_camera, clip.camera.world_to_camera)
     np.testing.assert_allclose(loaded.images.astype(float), clip.images.astype(float), **JPEG_LEVELS)
+
+
+def test_a_torso_comes_back_with_its_frames(tmp_path, clip):
+    torso = Torso(*np.random.default_rng(1).standard_normal((2, NUM_FRAMES, 4, 4)).astype(np.float32))
+    save_clip(tmp_path / "a", clip._replace(torso=torso))
+    for read, saved in zip(load_clip(tmp_path / "a", frames=[2, 0]).torso, torso, strict=True):
+        np.testing.assert_array_equal(read, saved[[2, 0]])
+    save_clip(tmp_path / "b", clip)
+    assert load_clip(tmp_path / "b").torso is None
 
 
 def test_chosen_frames_come_in_the_given_order(tmp_path, clip):

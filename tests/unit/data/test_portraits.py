@@ -17,7 +17,7 @@ from omg_jax.geometry.camera import world_to_pixels
 from omg_jax.head.load import load_head
 from omg_jax.head.model import head_vertices, zero_params
 from omg_jax.types import Camera, HeadParams
-from tests.tolerances import FLOAT16_OFFSETS, HEAD_OVERLAP, INSIDE_PORTRAIT
+from tests.tolerances import FLOAT16_OFFSETS, HEAD_OVERLAP, INSIDE_PORTRAIT, SKINNING
 
 SIZE = 96
 needs_assets = pytest.mark.skipif("OMG_MAKEHUMAN" not in os.environ, reason="OMG_MAKEHUMAN names no asset folder")
@@ -49,6 +49,11 @@ def test_plain_clip_shows_the_head_where_its_parameters_say(head):
     # The head fills the picture as a portrait does: more than a fifth, with room around it.
     assert 0.2 < (clip.mattes > 0).mean() < 0.8
     assert (clip.images[clip.mattes == 0] == 0).all()
+
+
+def test_the_torso_of_a_clip_turns_with_its_head(head):
+    clip = plain_clip(head, seed=0, num_frames=3, size=SIZE)
+    np.testing.assert_allclose(clip.torso.motion @ clip.torso.reference, clip.camera.world_to_camera, **SKINNING)
 
 
 def test_plain_clip_is_a_function_of_its_seed(head):

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from omg_jax.data.clips import load_clip
+from omg_jax.data.clips import Origin, load_clip, save_clip, write_index
 from omg_jax.data.frame_source import open_frames
 from omg_jax.evaluation.pair_sets import open_pairs, pair_sha256, pairs_of
 from omg_jax.evaluation.protocol import PROTOCOLS
+from omg_jax.types import Torso
+from tests.tolerances import FLOAT32_ROUNDING
 from tests.unit.evaluation.small_clips import FRAMES, small_pairs
 
 
@@ -31,6 +33,26 @@ def test_another_clip_drives_the_photo_in_the_photos_shape(clips, head):
     assert pair.frame_numbers == FRAMES["bert"]
     np.testing.assert_array_equal(pair.driver_params.shape_params, np.tile(anna.head_params.shape_params[0], (3, 1)))
     np.testing.assert_array_equal(pair.driver_params.expression_params, bert.head_params.expression_params)
+
+
+def test_a_torso_moves_since_the_photo_or_since_the_drivers_own_reference(clips, head, tmp_path):
+    rng = np.random.default_rng(0)
+    torsos = {}
+    for name in FRAMES:
+        clip = load_clip(clips / name)
+        poses = np.tile(np.eye(4, dtype=np.float32), (2, len(clip.images), 1, 1))
+        poses[0, :, :3, 3] = rng.normal(size=(len(clip.images), 3))
+        torsos[name] = Torso(*poses)
+        save_clip(tmp_path / name, clip._replace(torso=torsos[name]), Origin(name, 25.0, FRAMES[name]))
+    write_index(tmp_path, head.name, head.sha256)
+    own, photo = small_pairs(tmp_path, head, "self").pairs["anna"](), load_clip(clips / "anna")
+    moved = torsos["anna"].motion[1:, :3, 3] - torsos["anna"].motion[0, :3, 3]
+    np.testing.assert_allclose(own.driver_torso.motion[:, :3, 3], moved, **FLOAT32_ROUNDING)
+    np.testing.assert_array_equal(own.driver_torso.reference[0], photo.camera.world_to_camera[0])
+    other = small_pairs(tmp_path, head, "cross").pairs["anna--bert"]()
+    np.testing.assert_array_equal(other.driver_torso.motion, torsos["bert"].motion)
+    without = small_pairs(clips, head, "self").pairs["anna"]()
+    assert without.driver_torso is None and pair_sha256(without) != pair_sha256(own)
 
 
 def test_the_digest_tells_what_a_pair_holds(clips, head):

@@ -101,9 +101,9 @@ def test_the_margin_goes_on_left_right_and_below():
 def test_shoulder_mask_regions():
     depth = jnp.full((1, 8, 8), jnp.inf).at[0, 2:7, 2:6].set(9.0)
     matte = jnp.ones((1, 8, 8)).at[0, :, 0].set(0.0)
-    paper = np.asarray(shoulder_mask(matte, depth, "bottom"))[0]
+    paper = np.asarray(shoulder_mask(matte, depth, "bottom", 8))[0]
     assert paper[:6].sum() == 0 and paper[7].sum() == 7 and paper[6].sum() == 3
-    whole = np.asarray(shoulder_mask(matte, depth, "matte"))[0]
+    whole = np.asarray(shoulder_mask(matte, depth, "matte", 8))[0]
     assert whole.sum() == 7 * 8 - 5 * 4
 
 

@@ -71,6 +71,17 @@ def test_a_margin_adds_gaussians_outside_of_the_photo_and_leaves_the_others(buil
         np.testing.assert_array_equal(beside > 0, np.broadcast_to(edge, beside.shape))
 
 
+def test_a_neck_that_leaves_the_photo_ends_below_it(model, head, source):
+    """The plane's margin is free where the head does not reach, also below a head that covers the photo's last row."""
+    config = dataclasses.replace(CONFIG, plane=dataclasses.replace(CONFIG.plane, margin=0.5))
+    low = source.camera.world_to_camera.at[:, 1, 3].add(0.45)
+    wide = build_model(config, head, seed=0)
+    lowered = source._replace(camera=source.camera._replace(world_to_camera=low), matte=jnp.ones_like(source.matte))
+    mask = np.asarray(wide.plane_mask(lowered, head_vertices(head, lowered.params))[0])
+    column = mask[wide.plane_size - 1 :, mask.shape[1] // 2]
+    assert column[0] == 0.0 and column[-1] == 1.0
+
+
 def test_a_frame_moves_only_positions(built, model, source, head):
     moved = source.params._replace(neck_pose=jnp.array([[0.0, 0.3, 0.0]]))
     still = model.pose(built, source.params.shape_params, source.params, 1)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from omg_jax.tracking.crop import PORTRAIT_SIZE, draw_portrait, frame_in_window
 from omg_jax.tracking.crops import SquareCrop, points_to_picture, sample_crop
 from tests.tolerances import FLOAT32_ROUNDING, GREY_LEVELS
 
@@ -24,6 +25,22 @@ def test_the_whole_picture_at_its_own_size_is_the_picture():
 def test_outside_is_black():
     drawn = sample_crop(np.full((SIZE, SIZE, 3), 200, np.uint8), SquareCrop((0.0, SIZE / 2), SIZE), SIZE)
     assert (drawn[:, : SIZE // 2 - 1] == 0).all() and (drawn[:, SIZE // 2 + 1 :] == 200).all()
+
+
+def test_a_portrait_goes_on_beyond_the_frame_but_not_above_it():
+    image = ramp(100, 100)
+    portrait = draw_portrait(image, SquareCrop((50.0, 50.0), 200.0))
+    inside = slice(PORTRAIT_SIZE // 4, -PORTRAIT_SIZE // 4)
+    assert (portrait[: PORTRAIT_SIZE // 4 - 1] == 0).all()
+    below = portrait[-PORTRAIT_SIZE // 4 + 4 :, inside]
+    np.testing.assert_array_equal(below, np.broadcast_to(portrait[-1, inside], below.shape))
+    assert (portrait[inside, : PORTRAIT_SIZE // 4 - 4, 0] == 0).all() and portrait[inside, 0, 1].max() == 198
+    assert (portrait[inside, -PORTRAIT_SIZE // 4 + 4 :, 0] == 198).all()
+
+
+def test_a_frame_in_its_window():
+    found = frame_in_window((80, 100), SquareCrop((50.0, 50.0), 200.0))
+    np.testing.assert_allclose(found, [0.25, 0.25, 0.75, 0.65])
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.4, -1.2])

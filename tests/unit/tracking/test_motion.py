@@ -2,12 +2,13 @@
 
 from importlib import resources
 
+import jax
 import numpy as np
 import pytest
 
 from omg_jax.head.load import load_head
 from omg_jax.tracking.motion import Motion, load_motion, save_motion
-from omg_jax.types import Camera, HeadParams
+from omg_jax.types import Camera, HeadParams, Torso
 
 NUM_FRAMES = 4
 
@@ -28,15 +29,27 @@ def motion(head) -> Motion:
     arrays = {name: rng.normal(size=(NUM_FRAMES, sizes.get(name, 3))) for name in HeadParams._fields}
     params = HeadParams(**{name: array.astype(np.float32) for name, array in arrays.items()})
     camera = Camera(*(rng.normal(size=(NUM_FRAMES, n, n)).astype(np.float32) for n in (4, 3)))
-    return Motion(params, camera, (512, 512), 23.976, head.name, head.sha256, "clip.mp4")
+    torso = Torso(*rng.normal(size=(2, NUM_FRAMES, 4, 4)).astype(np.float32))
+    return Motion(params, camera, (512, 512), 23.976, head.name, head.sha256, "clip.mp4", torso)
 
 
 def test_what_is_saved_is_loaded(motion, head, tmp_path):
     save_motion(tmp_path / "motion.npz", motion)
     loaded = load_motion(tmp_path / "motion.npz", head)
-    assert loaded[2:] == motion[2:]
-    for saved, read in zip((*motion.head_params, *motion.camera), (*loaded.head_params, *loaded.camera), strict=True):
-        np.testing.assert_array_equal(read, saved)
+    assert loaded[2:-1] == motion[2:-1]
+    jax.tree.map(np.testing.assert_array_equal, loaded[:2] + loaded[-1:], motion[:2] + motion[-1:])
+
+
+def test_a_motion_may_be_without_a_torso(motion, head, tmp_path):
+    save_motion(tmp_path / "motion.npz", motion._replace(torso=None))
+    assert load_motion(tmp_path / "motion.npz", head).torso is None
+
+
+def test_a_torso_of_other_frames_is_refused(motion, head, tmp_path):
+    torso = motion.torso._replace(motion=motion.torso.motion[1:])
+    save_motion(tmp_path / "motion.npz", motion._replace(torso=torso))
+    with pytest.raises(ValueError, match="torso_motion must be finite numbers of shape"):
+        load_motion(tmp_path / "motion.npz", head)
 
 
 def test_another_head_is_refused_by_name_and_by_hash(motion, head, tmp_path):

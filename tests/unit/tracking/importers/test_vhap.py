@@ -130,9 +130,9 @@ def test_portraits_and_their_camera_show_the_same(folder, head):
     vertices = head_vertices(head.model, motion.head_params, offsets_of(track))
     pixels = np.asarray(world_to_pixels(on_device(motion.camera), vertices)[0])[:, MARKED]
     across, down = np.meshgrid(np.arange(512) + 0.5, np.arange(512) + 0.5)
-    for image, place in zip(portraits.images.astype(float), pixels, strict=True):
-        total = image[..., 0].sum()
-        found = [(image[..., 0] * across).sum() / total, (image[..., 0] * down).sum() / total]
+    for image, place in zip(portraits.images[..., 0].astype(float), pixels, strict=True):
+        spot = np.where(image > image.max() / 2, image, 0.0)  # its faint rim reaches the frame's edge, which goes on
+        found = [(spot * across).sum() / spot.sum(), (spot * down).sum() / spot.sum()]
         np.testing.assert_allclose(found, place, **NET_PIXEL)
 
 
