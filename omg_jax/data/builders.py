@@ -18,6 +18,7 @@ from omg_jax.data.clips import INDEX_NAME, ClipIndex, EncodedClip, load_index, r
 from omg_jax.data.pairs import prefetched
 from omg_jax.data.schema import ClipEntry, DatasetTable, SplitTable, load_table, table_to_metadata
 from omg_jax.data.tfds_source import TfdsSource
+from omg_jax.head.torso import TORSO_NAMES, torso_arrays
 from omg_jax.types import HeadParams
 
 READ_THREADS = 4
@@ -173,7 +174,7 @@ def frame_features() -> tfds.features.FeaturesDict:
     """The features of a frame's record, see schema.py."""
     sizes = {"shape_params": None, "expression_params": None, "eye_pose": 6}
     vectors = {name: (sizes.get(name, 3),) for name in HeadParams._fields}
-    arrays = {**vectors, "world_to_camera": (4, 4), "intrinsics": (3, 3)}
+    arrays = {**vectors, "world_to_camera": (4, 4), "intrinsics": (3, 3), **dict.fromkeys(TORSO_NAMES, (4, 4))}
     return tfds.features.FeaturesDict(
         {
             "image": tfds.features.Image(shape=(None, None, 3), dtype=np.uint8, encoding_format="jpeg"),
@@ -188,7 +189,8 @@ def frame_features() -> tfds.features.FeaturesDict:
 
 def frame_record(clip: EncodedClip, number: int, frame: int) -> dict[str, Any]:
     """What the features encode of a clip's frame; number: the clip's place in the table."""
-    arrays = {**clip.head_params._asdict(), **clip.camera._asdict()}
+    torso = torso_arrays(clip.torso) or dict.fromkeys(TORSO_NAMES, np.zeros((len(clip.images), 4, 4)))
+    arrays = {**clip.head_params._asdict(), **clip.camera._asdict(), **torso}
     return {
         "image": io.BytesIO(clip.images[frame]),
         "matte": io.BytesIO(clip.mattes[frame]),

@@ -22,7 +22,7 @@ from PIL import Image
 
 from omg_jax.data.pictures import decode_jpeg, decode_matte
 from omg_jax.files import current_umask, json_object, replacing
-from omg_jax.tracking.motion import TORSO_NAMES, torso_arrays, torso_of
+from omg_jax.head.torso import TORSO_NAMES, torso_arrays, torso_of
 from omg_jax.types import Camera, HeadParams, Torso
 
 JPEG_QUALITY = 95
@@ -69,6 +69,7 @@ class EncodedClip(NamedTuple):
     camera: Camera
     origin: Origin
     image_size: tuple[int, int]
+    torso: Torso | None = None
 
 
 class ClipIndex(NamedTuple):
@@ -167,6 +168,7 @@ def read_encoded_clip(folder: str | Path) -> EncodedClip:
         camera=Camera(**{name: arrays[name] for name in Camera._fields}),
         origin=origin,
         image_size=sizes.pop(),
+        torso=torso_of(arrays),
     )
 
 

@@ -1,7 +1,8 @@
 """The one layout of our tensorflow-datasets: a record per frame in clip order, and a table of clips in the metadata.
 
 A frame's record holds image (JPEG, quality 95, sRGB on black), matte (PNG, grey), clip and frame (where it stands in
-the table), frame_number (in the video it was taken from), and the fields of HeadParams and Camera in float32.
+the table), frame_number (in the video it was taken from), the fields of HeadParams and Camera in float32, and those of
+Torso as torso_*: zeros where it was not followed.
 """
 
 import json

@@ -12,7 +12,8 @@ import tensorflow_datasets as tfds
 from omg_jax.data.clips import Clip
 from omg_jax.data.pictures import decode_jpeg, decode_matte
 from omg_jax.data.schema import load_table, table_text
-from omg_jax.types import Camera, HeadParams
+from omg_jax.head.torso import TORSO_NAMES, torso_of
+from omg_jax.types import Camera, HeadParams, Torso
 
 
 class TfdsSource:
@@ -77,6 +78,7 @@ class TfdsSource:
             mattes=np.stack(mattes),
             head_params=HeadParams(*(np.stack([r[name] for r in records]) for name in HeadParams._fields)),
             camera=Camera(*(np.stack([r[name] for r in records]) for name in Camera._fields)),
+            torso=_torso(records),
         )
 
     def frame_numbers(self, clip: int) -> tuple[int, ...]:
@@ -88,3 +90,9 @@ class TfdsSource:
             f"{self.root}, split {self.split}: frame {frame} of clip {self.names[clip]} cannot be read ({why}): "
             "remove its folder, and build the dataset again"
         )
+
+
+def _torso(records: list[dict[str, Any]]) -> Torso | None:
+    """The torso of some frames; None where it was not followed, or the dataset is older than torsos are."""
+    torso = torso_of({name: np.stack([r[name] for r in records]) for name in TORSO_NAMES if name in records[0]})
+    return torso if torso is not None and np.any(torso.motion) else None

@@ -18,7 +18,7 @@ from omg_jax.evaluation.pair import Pair
 from omg_jax.evaluation.pair_sets import PairSet, pair_sha256
 from omg_jax.evaluation.protocol import check_protocol, protocol_to_json
 from omg_jax.files import json_object, replacing
-from omg_jax.tracking.motion import torso_arrays
+from omg_jax.head.torso import torso_arrays
 from omg_jax.tracking.people import Told, tell_nobody
 
 PROTOCOL_NAME = "protocol.json"

@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,11 +9,11 @@ import numpy as np
 
 from omg_jax.files import replacing
 from omg_jax.head.load import Head
+from omg_jax.head.torso import TORSO_NAMES, torso_arrays, torso_of
 from omg_jax.types import Camera, HeadParams, Torso
 
 METADATA_KEY = "metadata"
 FORMAT_VERSION = 1
-TORSO_NAMES = tuple(f"torso_{name}" for name in Torso._fields)  # of the arrays in a file
 
 
 class Motion(NamedTuple):
@@ -33,16 +32,6 @@ class Motion(NamedTuple):
     head_sha256: str
     source: str
     torso: Torso | None = None
-
-
-def torso_arrays(torso: Torso | None) -> dict[str, np.ndarray]:
-    """The arrays of a torso by the names that they have in files; none where there is no torso."""
-    return {} if torso is None else dict(zip(TORSO_NAMES, torso, strict=True))
-
-
-def torso_of(arrays: Mapping[str, np.ndarray]) -> Torso | None:
-    """The torso among a file's arrays; None where it is not there."""
-    return Torso(*(arrays[name] for name in TORSO_NAMES)) if set(TORSO_NAMES) <= arrays.keys() else None
 
 
 def save_motion(path: Path | str, motion: Motion) -> None:

@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from omg_jax.head.load import Head
+from omg_jax.head.torso import torso_arrays, torso_of
 from omg_jax.tracking.crop import draw_portrait
 from omg_jax.tracking.crops import SquareCrop
 from omg_jax.tracking.landmarks import FaceLandmarker
 from omg_jax.tracking.matte import PortraitMatte
-from omg_jax.tracking.motion import Motion, torso_arrays, torso_of
+from omg_jax.tracking.motion import Motion
 from omg_jax.tracking.overlay import overlay_head
 from omg_jax.tracking.partial import forget, remembered
 from omg_jax.tracking.people import Choice, Told, Track, follow_people, largest, tell_nobody

@@ -7,24 +7,26 @@ import numpy as np
 
 from omg_jax.data.clips import Clip, ClipIndex, save_clip, write_index
 from omg_jax.geometry.camera import portrait_intrinsics
-from omg_jax.types import Camera, HeadParams
+from omg_jax.types import Camera, HeadParams, Torso
 
 SIZE, NUM_FRAMES = 64, (2, 3, 5)
 
 
 def marked_clip(number: int, num_frames: int) -> Clip:
-    """Smooth random pictures; a frame's parameters say which one it is."""
+    """Smooth random pictures; a frame's parameters say which one it is. Of odd numbers the torso was followed."""
     rng = np.random.default_rng(number)
     coarse = rng.integers(40, 220, (num_frames, 4, 4, 3)).repeat(SIZE // 4, axis=1).repeat(SIZE // 4, axis=2)
     names = np.stack([np.full(num_frames, number), np.arange(num_frames)], axis=1).astype(np.float32)
     zeros = np.zeros((num_frames, 3), np.float32)
     world_to_camera = np.tile(np.diag([1.0, -1.0, -1.0, 1.0]).astype(np.float32), (num_frames, 1, 1))
     world_to_camera[:, :3, 3] = rng.normal([0.0, 0.0, 9.0], [0.1, 0.1, 0.3], (num_frames, 3))
+    torso = Torso(world_to_camera + 1.0, world_to_camera) if number % 2 else None
     return Clip(
         images=coarse.astype(np.uint8),
         mattes=np.full((num_frames, SIZE, SIZE), 255, np.uint8),
         head_params=HeadParams(names, zeros, zeros, zeros, zeros, np.zeros((num_frames, 6), np.float32), zeros),
         camera=Camera(world_to_camera, np.tile(portrait_intrinsics((SIZE, SIZE)), (num_frames, 1, 1))),
+        torso=torso,
     )
 
 
