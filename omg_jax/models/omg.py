@@ -130,15 +130,15 @@ class OMG(nnx.Module):
             fused = features[lod]
             if parts.local_features:
                 fused = self.fusion(fused, local_map, vertices, visibility, source.camera)
+            own = photo_at_vertices(source, vertices, self.subdivide.positions(normals, lod), visibility)
             skip = None
             if self.config.gaussians.colour_skip:
-                own = photo_at_vertices(source, vertices, self.subdivide.positions(normals, lod), visibility)
                 mirror_image = jax.lax.stop_gradient(own)[:, self.mirrored[lod][...]]
                 skip = jnp.concatenate([own, mirror_image], axis=-1)
             levels[lod] = self.gaussian_heads(fused, direction, skip, lod)
             if looks_up(self.config):
-                matte = sample_bilinear(source.matte[..., None], world_to_pixels(source.camera, vertices)[0])[..., 0]
-                levels[lod] = with_places(levels[lod], source.camera, vertices, visibility * matte, image_size)
+                shown = own[..., 3]  # the matte where the photo shows the vertex
+                levels[lod] = with_places(levels[lod], source.camera, vertices, shown, image_size)
         plane = no_gaussians(len(offsets), self.config.gaussians.num_channels)
         if parts.shoulder:
             mask = self.plane_mask(source, posed)
