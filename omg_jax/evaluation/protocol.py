@@ -26,14 +26,17 @@ class Protocol:
     """What a method's pictures are compared with."""
     source_frame: int = 0
     """The frame of the source clip that is the photo."""
-    shape: str = "the head's shape is the source frame's; pose, expression and camera are each driver frame's"
+    shape: str = (
+        "the head's shape is the source frame's; pose, expression and camera are each driver frame's, and so is the "
+        "torso where the data hold it: its motion since the source frame, or since the driver clip's first"
+    )
     image_size: tuple[int, int] = (512, 512)
     """(height, width) of every picture, in pixels."""
     background: str = "black: photos and targets are multiplied by their matte, and black where it is 0"
     crop: str = (
         "as the data have it; of videos that we track, one square window for a whole clip: its centre is that of the "
         "projected skull's box (skin and ears, without the neck), its side 1.65 times the geometric mean of the box's "
-        "sides, and the box the median over frames"
+        "sides, and the box the median over frames; beyond the video's frame its edges go on, but above it is black"
     )
     rounding: str = "every picture is clipped to [0, 1] and rounded to 8 bits before it is measured"
     exclusions: str = "none beyond what the data leave out"
@@ -50,14 +53,14 @@ FREE_FIELDS = ("max_pairs",)  # two that differ in these alone agree on every pa
 PROTOCOLS = {
     "self": Protocol(
         name="self",
-        version=1,
+        version=2,
         pairing="each clip drives its own first frame",
         drivers="all frames of the clip but the source frame",
         targets="the driver frame",
     ),
     "cross": Protocol(
         name="cross",
-        version=1,
+        version=2,
         pairing="pair i: the photo is of clip i, the driver clip (i + 1) mod n of n clips in the order of their names",
         drivers="all frames of the driver clip",
         targets="none: identity is compared with the photo, pose and expression with the driver frame",

@@ -94,7 +94,7 @@ def test_pictures_made_for_something_else_are_refused(pair_set, drawn):
     pictures_method(drawn, pair_set)
     made_for = json.loads((drawn / PROTOCOL_NAME).read_text())
     for change, message in (
-        ({"protocol": made_for["protocol"] | {"version": 2}}, "another protocol: its version is 2, expected 1"),
+        ({"protocol": made_for["protocol"] | {"version": 3}}, "another protocol: its version is 3, expected 2"),
         ({"data": {"name": "others", "sha256": "another"}}, "other data"),
     ):
         (drawn / PROTOCOL_NAME).write_text(json.dumps(made_for | change))

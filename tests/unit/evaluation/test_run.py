@@ -102,8 +102,8 @@ def test_other_settings_are_refused_by_name(clips, head, pair_set, judge, tmp_pa
     evaluate(pair_set, methods_of(Dimmed()), judge, tmp_path)
     for others, message in (
         (
-            (small_pairs(clips, head, "self", version=2), methods_of(Dimmed()), judge),
-            "protocol, version was 1, now it is 2",
+            (small_pairs(clips, head, "self", version=3), methods_of(Dimmed()), judge),
+            "protocol, version was 2, now it is 3",
         ),
         ((pair_set, methods_of(Dimmed(), Dimmed()), judge), "methods, plain was null"),
         ((pair_set, methods_of(Dimmed()), Judge(head, ("psnr",))), "metrics, ssim"),
