@@ -1,7 +1,7 @@
 """Table 2 of the paper, reenactment on HDTF, beside ours: results/table_2_hdtf.json.
 
     omg dataset hdtf VIDEOS -o data/hdtf
-    python experiments/table_2_hdtf.py --data data/hdtf/omg_hdtf/1.0.0
+    python experiments/table_2_hdtf.py --data data/hdtf/omg_hdtf/1.1.0
 
 Needs the 19 test sequences of HDTF (100 frames of each; omg_jax/data/builders.py tells where they come from). Without
 --data the public clips take their place, and the table says so. The evaluations stay in runs/table_2_hdtf, with

@@ -18,7 +18,7 @@ from omg_jax.avatar_file import FORMAT_VERSION, Avatar, AvatarMeta
 from omg_jax.config import Config
 from omg_jax.head.load import Head
 from omg_jax.head.model import JOINT_NAMES, HeadModel, bake_identity, head_vertices
-from omg_jax.head.shoulders import Shoulders, find_shoulders, hold_shoulders
+from omg_jax.head.shoulders import Shoulders, find_shoulders, place_shoulders
 from omg_jax.models.dinov2 import DinoV2
 from omg_jax.models.omg import OMG, FrameModel, Source
 from omg_jax.models.resize import resize_image
@@ -190,14 +190,14 @@ class Person(NamedTuple):
     shoulders: Shoulders | None
 
 
-def make_person(network: Network, avatar: Avatar, lod: int, *, still_shoulders: bool) -> Person:
+def make_person(network: Network, avatar: Avatar, lod: int, *, shoulders_follow: bool) -> Person:
     """Uploads an avatar and computes what all of its frames share."""
     avatar = avatar._replace(**jax.tree.map(jnp.asarray, {k: v for k, v in avatar._asdict().items() if k != "meta"}))
     head = bake_identity(network.head.model, avatar.shape_params, avatar.vertex_offsets)
     plane = HeadGaussians(*avatar.plane[1:])
     attributes = HeadGaussians(*(jnp.concatenate(pair) for pair in zip(plane, avatar.levels[lod], strict=True)))
     shoulders = None
-    if still_shoulders:
+    if not shoulders_follow:
         # The photo's expression hardly moves the neck: the head at rest is as good.
         vertices = network.model.subdivide.positions(head.template, lod)
         jaw = network.model.subdivide.positions(head.skinning_weights[:, JOINT_NAMES.index("jaw"), None], lod)[:, 0]
@@ -214,7 +214,7 @@ def make_player(
     image_size: tuple[int, int] | None = None,
     *,
     refine: bool = True,
-    still_shoulders: bool = True,
+    shoulders_follow: bool = False,
 ) -> Callable[..., Frame]:
     """A compiled function from a motion frame to a picture, at one level of detail.
 
@@ -233,8 +233,8 @@ def make_player(
         image_size: (height, width) of the pictures, by default the network's; the camera's intrinsics belong to it.
             The small preset's refiner takes multiples of 8, the paper preset's 512 x 512 alone.
         refine: False leaves the refiner out, and takes any size; refined is then the coarse picture.
-        still_shoulders: what lies below the neck does not turn with the head; False turns it, as the paper does, and
-            ignores the driver's torso.
+        shoulders_follow: what lies below the neck turns with the head, as the paper has it, and the driver's torso is
+            ignored.
 
     Raises:
         ValueError: no such level, or the avatar was made by other weights or for another head model; at the first
@@ -243,7 +243,7 @@ def make_player(
     check_avatar(network, avatar, lod)
     size = image_size or (network.config.model.image_size,) * 2
     graphdef, *parameters = split_model(FrameModel(network.model, refine=refine))
-    person = make_person(network, avatar, lod, still_shoulders=still_shoulders)
+    person = make_person(network, avatar, lod, shoulders_follow=shoulders_follow)
     program = frame_program(graphdef, lod, tuple(size), refine)
 
     def player(
@@ -288,7 +288,7 @@ def pose_person(
     vertices = head_vertices(person.head, params._replace(shape_params=jnp.zeros(0)))
     means = jnp.concatenate([person.plane_means, model.subdivide.positions(vertices, lod)])
     gaussians = Gaussians(means, *person.attributes)
-    return gaussians if person.shoulders is None else hold_shoulders(gaussians, person.shoulders, camera, torso)
+    return gaussians if person.shoulders is None else place_shoulders(gaussians, person.shoulders, camera, torso)
 
 
 def check_avatar(network: Network, avatar: Avatar, lod: int) -> None:

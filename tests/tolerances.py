@@ -51,6 +51,7 @@ LANDMARK_PLACES = dict(rtol=0, atol=1.25e-2)  # world units (2.5 mm): half the b
 # A torso of 128 pixels with smooth patterns, seen through Huber's weights and a prior that pulls towards the head.
 TORSO_PLACES = dict(rtol=0, atol=4e-3)  # windows: half a pixel
 TORSO_ANGLE = dict(rtol=0, atol=2e-2)  # radians: half a pixel at the torso's edge
+TORSO_CORNERS = dict(rtol=0, atol=8e-3)  # windows: the sum of the above, at the torso's edge
 TORSO_SIZE = dict(rtol=0, atol=2e-2)  # of its size: likewise
 
 # The rasterizer against a float64 oracle, on images of 128 pixels: means in pixels are rounded to 1e-5, alphas by as

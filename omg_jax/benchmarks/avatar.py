@@ -160,7 +160,7 @@ def measure_level(
     network, size = case.network, (case.network.config.model.image_size,) * 2
     has_refiner = network.config.model.parts.refiner
     graphdef, *parameters = split_model(FrameModel(network.model, refine=has_refiner))
-    person = make_person(network, avatar, lod, still_shoulders=True)
+    person = make_person(network, avatar, lod, shoulders_follow=False)
     params, camera = (jax.tree.map(lambda x: x[0], part) for part in (case.driving_params, case.driving_cameras))
 
     @jax.jit
@@ -199,7 +199,7 @@ def measure_level(
     players = {
         "coarse": make_player(network, avatar, lod, refine=False),
         name: player,
-        f"{name}, shoulders follow": make_player(network, avatar, lod, refine=has_refiner, still_shoulders=False),
+        f"{name}, shoulders follow": make_player(network, avatar, lod, refine=has_refiner, shoulders_follow=True),
     }
 
     def fetched(*frame):

@@ -196,7 +196,7 @@ def parts(case: Case, lod: int) -> dict[str, tuple[Callable, object]]:
 
     def plane(given):
         weights, local_map = given
-        mask = jnp.ones((len(target), *[model(weights).plane_size] * 2))
+        mask = jnp.ones((len(target), *model(weights).plane_shape))
         return model(weights).plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
 
     def head(built):

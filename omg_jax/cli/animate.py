@@ -66,7 +66,7 @@ def animate(
     cameras = views(motion, orbit=orbit, yaw=yaw, pitch=pitch, zoom=zoom)
 
     def shown_player(lod: int) -> Player:
-        player = make_player(network, person, lod, refine=refiner, still_shoulders=shoulders != "follow")
+        player = make_player(network, person, lod, refine=refiner, shoulders_follow=shoulders == "follow")
 
         def picture(*frame):
             shown = as_bytes(player(*frame).refined)

@@ -44,8 +44,8 @@ def level_renderer(
 
     def draw(pair: Pair) -> Iterator[Float[np.ndarray, "h w 3"]]:
         size = pair.source_image.shape[:2]
-        still = shoulders != "follow"
-        player = make_player(network, avatar_of(pair), level, size, refine=refine, still_shoulders=still)
+        follow = shoulders == "follow"
+        player = make_player(network, avatar_of(pair), level, size, refine=refine, shoulders_follow=follow)
         head, driver = network.head, (pair.driver_params, pair.driver_camera)
         torso = pair.driver_torso if shoulders == "tracked" else None
         motion = Motion(*driver, size, 1.0, head.name, head.sha256, pair.name, torso)

@@ -29,7 +29,7 @@ def track(
     max_frames: int | None = None,
     json: bool = False,
 ) -> None:
-    """A photo or a video to a motion file: head parameters and camera of every frame.
+    """A photo or a video to a motion file: head parameters, torso and camera of every frame.
 
     Beside a video's motion lies a report of how well it is tracked, NAME.json. With a folder as output every shot and
     person gets a motion file of its own; with one as source too, all its videos are tracked. The same command goes on

@@ -38,8 +38,8 @@ class ClipsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     The manual directory is a folder of clips, which becomes the split "train", or holds one folder of clips per split.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First layout."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {"1.0.0": "First layout.", "1.1.0": "With torsos."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Folders of clips as ``omg dataset`` makes them of videos; see the class's text."
     SPLITS: tuple[str, ...] = ()  # the splits that the published protocol has; none: whatever folders there are
     HOMEPAGE, LICENCE, CITATION = "", "", ""
@@ -189,14 +189,14 @@ def frame_features() -> tfds.features.FeaturesDict:
 
 def frame_record(clip: EncodedClip, number: int, frame: int) -> dict[str, Any]:
     """What the features encode of a clip's frame; number: the clip's place in the table."""
-    torso = torso_arrays(clip.torso) or dict.fromkeys(TORSO_NAMES, np.zeros((len(clip.images), 4, 4)))
-    arrays = {**clip.head_params._asdict(), **clip.camera._asdict(), **torso}
+    arrays = {**clip.head_params._asdict(), **clip.camera._asdict(), **torso_arrays(clip.torso)}
     return {
         "image": io.BytesIO(clip.images[frame]),
         "matte": io.BytesIO(clip.mattes[frame]),
         "clip": number,
         "frame": frame,
         "frame_number": clip.origin.frame_numbers[frame],
+        **dict.fromkeys(TORSO_NAMES, np.zeros((4, 4), np.float32)),
         **{name: np.asarray(array[frame], np.float32) for name, array in arrays.items()},
     }
 

@@ -1,4 +1,4 @@
-"""Clips on disk: frames of one person with mattes, head parameters and cameras.
+"""Clips on disk: frames of one person with mattes, head parameters, cameras and, where it was followed, the torso.
 
 A dataset is a folder with index.json and one folder per clip; a clip is JPEG pictures, PNG mattes and one npz. A clip
 folder appears by rename, so an interrupted writer leaves no half clip behind.
@@ -228,7 +228,7 @@ def _check(clip: Clip, origin: Origin) -> None:
 
 
 def _load_arrays(folder: Path) -> dict[str, np.ndarray]:
-    """Head parameters and cameras of a clip; ValueError where they cannot be read."""
+    """Head parameters, cameras and torso of a clip; ValueError where they cannot be read."""
     try:
         with _ONE_READER, np.load(folder / PARAMS_NAME, allow_pickle=False) as archive:
             names = [name for name in TORSO_NAMES if name in archive.files]

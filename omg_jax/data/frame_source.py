@@ -63,5 +63,5 @@ def open_frames(root: str | Path, split: str = "train") -> FrameSource:
         return load_index(root)
     raise ValueError(
         f"{root} is no dataset: it holds neither {INDEX_NAME} (a folder of clips) nor {TFDS_INFO_NAME} (the version's "
-        "folder of a tensorflow-datasets dataset, such as DATA_DIR/omg_clips/1.0.0)"
+        "folder of a tensorflow-datasets dataset, such as DATA_DIR/omg_clips/1.1.0)"
     )

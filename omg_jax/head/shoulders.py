@@ -45,7 +45,7 @@ def find_shoulders(
     return Shoulders(smooth * (1.0 - jaw_weights), pivot, photo_camera.world_to_camera[:3, :3])
 
 
-def hold_shoulders(
+def place_shoulders(
     gaussians: Gaussians, shoulders: Shoulders, camera: Camera, torso: Torso | None = None
 ) -> Gaussians:
     """The Gaussians with their shoulders where the torso is, under the camera of a driven head.

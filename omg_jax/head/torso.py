@@ -15,5 +15,5 @@ def torso_arrays(torso: Torso | None) -> dict[str, np.ndarray]:
 
 
 def torso_of(arrays: Mapping[str, np.ndarray]) -> Torso | None:
-    """The torso among a file's arrays; None where it is not there."""
-    return Torso(*(arrays[name] for name in TORSO_NAMES)) if set(TORSO_NAMES) <= arrays.keys() else None
+    """The torso among a file's arrays; None where it is not there, KeyError where half of it is."""
+    return Torso(*(arrays[name] for name in TORSO_NAMES)) if arrays.keys() & set(TORSO_NAMES) else None

@@ -177,16 +177,22 @@ class OMG(nnx.Module):
             return self.fusion.visibility(vertices, posed, self.head.get_value().faces, camera)
         return self.fusion.visibility(vertices, vertices, self.subdivide.subdivision.faces[lod], camera)
 
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """Rows and columns of plane Gaussians, with the margin below and to either side."""
+        upsample = self.config.plane.upsample
+        margin = upsample * self.plane_head.margin_cells(self.plane_size // upsample)
+        return self.plane_size + margin, self.plane_size + 2 * margin
+
     def plane_mask(self, source: Source, posed: Float[Array, "b v 3"]) -> Float[Array, "b i j"]:
         """Where plane Gaussians may stand, with the plane's margin: the head reaches into it, and leaves it free."""
         size, posed, faces = self.plane_size, jax.lax.stop_gradient(posed), self.head.get_value().faces
-        upsample = self.config.plane.upsample
-        margin = upsample * self.plane_head.margin_cells(size // upsample)
+        margin = self.plane_shape[0] - size
         if self.config.differences.near_half_mask:
             depth, _ = zbuffer(posed, faces, source.camera, (self.config.image_size,) * 2)
             return extend(resize_image(release_shoulder_mask(depth)[..., None], (size, size))[..., 0], margin)
         camera = crop_camera(scale_camera(source.camera, size / self.config.image_size), 0, -margin)
-        depth, _ = zbuffer(posed, faces, camera, (size + margin, size + 2 * margin))
+        depth, _ = zbuffer(posed, faces, camera, self.plane_shape)
         matte = extend(resize_image(source.matte[..., None], (size, size))[..., 0], margin)
         return shoulder_mask(matte, depth, self.config.plane.region, size)
 

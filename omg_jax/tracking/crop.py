@@ -32,7 +32,7 @@ def face_window(points: Float[np.ndarray, "t l d"]) -> SquareCrop:
 
 
 def draw_portrait(image: UInt8[np.ndarray, "h w c"], window: SquareCrop) -> UInt8[np.ndarray, "512 512 c"]:
-    """A frame's portrait. Where the window leaves the frame the picture's edges go on, but above it is black.
+    """A frame's portrait, in an upright window. Where it leaves the frame the edges go on, but above it is black.
 
     Shoulders go on beside and below a frame, and black would pass for black clothes; a head does not go on above.
     """
@@ -43,6 +43,6 @@ def draw_portrait(image: UInt8[np.ndarray, "h w c"], window: SquareCrop) -> UInt
 
 
 def frame_in_window(size: tuple[int, int], window: SquareCrop) -> Float[np.ndarray, "4"]:
-    """Left, top, right and bottom of a frame of (height, width) pixels in a window, whose side is 1."""
+    """Left, top, right and bottom of a frame of (height, width) pixels in an upright window, whose side is 1."""
     corner, (height, width) = np.array(window.centre) - window.side / 2, size
     return (np.array([0, 0, width, height]) - np.tile(corner, 2)) / window.side

@@ -1,4 +1,4 @@
-"""Motion: head parameters and cameras of consecutive frames, and the file that holds them."""
+"""Motion: head parameters, cameras and torsos of consecutive frames, and the file that holds them."""
 
 import json
 import zipfile

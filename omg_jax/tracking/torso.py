@@ -28,6 +28,7 @@ ENOUGH = 0.05  # pixels; a smaller step is the last one of its size
 BLUR = 0.8  # pixels
 PERSON = 0.5  # share of the person from which on a pixel is theirs
 REACH = 1 / 50  # of the window, by which the template goes beyond the person, for their outline; and below the chin
+FEWEST = 12  # pixels at the coarsest size; less is no template
 NOISE = 0.05  # of colours in [0, 1], as a length over three channels: what differs by more is something else
 EVIDENCE = 60.0  # pixels that are as good as all, for neighbours err alike
 # Standard deviations of what a torso does beyond what the head tells: it comes nearer (as a share of its size), turns
@@ -62,6 +63,11 @@ class TorsoFollower:
         self.levels = [self._level(picture, torso) for picture in _pyramid(portrait)]
         self.beyond = np.zeros(4)
 
+    @property
+    def has_template(self) -> bool:
+        """Whether enough of a torso was there to be followed."""
+        return len(self.levels[0].places) >= FEWEST
+
     def __call__(
         self, portrait: UInt8[np.ndarray, "s s 3"], chin: float, expected: Float[np.ndarray, "4"]
     ) -> Float[np.ndarray, "4"]:
@@ -69,8 +75,6 @@ class TorsoFollower:
 
         chin: above it there is no torso; expected: what the head tells of the unknowns.
         """
-        if not all(len(level.places) for level in self.levels):
-            return expected
         pictures = _pyramid(portrait)
         starts = (expected + self.beyond, expected) if self.beyond.any() else (expected,)
         found = [self._align(0, pictures[0], start, expected, chin) for start in starts]
@@ -100,7 +104,7 @@ class TorsoFollower:
     ) -> Float[np.ndarray, "4"]:
         """Gauss-Newton steps at one size."""
         level, unknowns = self.levels[index], start.copy()
-        scale = EVIDENCE / (len(level.places) * NOISE**2)
+        scale = _evidence(level) / NOISE**2
         for _ in range(STEPS[index]):
             errors, weights = self._compare(picture, level, unknowns, chin)
             weighted = level.jacobian * np.repeat(np.float32(weights * scale), 3)[:, None]
@@ -133,11 +137,11 @@ class TorsoFollower:
         expected: Float[np.ndarray, "4"],
         chin: float,
     ) -> float:
-        """How much template and picture differ where both are seen, and how unlikely the motion is."""
+        """How much template and picture differ, and how unlikely the motion is; what is not seen counts as noise."""
         errors, weights = self._compare(picture, self.levels[0], unknowns, chin)
-        lengths, seen = np.linalg.norm(errors, axis=-1), weights > 0
-        huber = np.where(lengths < NOISE, lengths**2 / 2, NOISE * (lengths - NOISE / 2))
-        data = EVIDENCE / NOISE**2 * huber[seen].mean() if seen.any() else 0.0
+        lengths = np.where(weights > 0, np.linalg.norm(errors, axis=-1), NOISE)
+        huber = np.where(lengths <= NOISE, lengths**2 / 2, NOISE * (lengths - NOISE / 2))
+        data = _evidence(self.levels[0]) / NOISE**2 * huber.sum()
         return float(data + 0.5 * np.sum(((unknowns - expected) / PRIOR) ** 2))
 
 
@@ -149,29 +153,38 @@ def follow_torso(
     head: Head,
     matte: Callable[[UInt8[np.ndarray, "512 512 3"]], Float[np.ndarray, "512 512"]],
 ) -> Torso:
-    """How the torso stands in each frame of a tracked clip; its reference is the first frame with a face.
+    """How the torso stands in each frame of a tracked clip; its reference is the first frame with a face and a torso.
 
     frames: of the video, read one at a time; landmarks: in pixels of the video, of at least one frame; motion: of the
-    head, in the window's portraits; matte: of a portrait. Until someone is seen the torso goes with the head.
+    head, in the window's portraits; matte: of a portrait. Where there is no torso, it goes with the head.
     """
-    first = next(index for index, seen in enumerate(landmarks) if seen)
     joints, pixels = _neck_joints(motion, head)
     places = pixels / PORTRAIT_SIZE
-    expected = np.zeros((len(landmarks), 4))
-    expected[:, 0] = joints[first, 2] / joints[:, 2] - 1.0
-    expected[:, 2:] = places - places[first]
-    follower, found = None, []
-    for frame, seen, likely in zip(frames, landmarks, expected, strict=True):
+    first = next(index for index, seen in enumerate(landmarks) if seen)
+    expected, follower, found = _with_the_head(joints, places, first), None, {}
+    for index, (frame, seen) in enumerate(zip(frames, landmarks, strict=False)):
         box = frame_in_window(frame.shape[:2], window)
         chin = _chin(seen, window) if seen else -np.inf
-        small = sample_crop(frame, window, SIZES[-1])
-        if follower is None and seen:
+        small = sample_crop(frame, window, SIZES[-1], go_on=True)
+        if follower is None and seen and chin + REACH < box[3]:
             torso = _torso_pixels(matte(draw_portrait(frame, window)), chin, box)
-            follower = TorsoFollower(small, torso, places[first], box)
-        found.append(likely if follower is None else follower(small, chin, likely))
+            started = TorsoFollower(small, torso, places[index], box)
+            if started.has_template:
+                follower, first, expected = started, index, _with_the_head(joints, places, index)
+        if follower is not None:
+            found[index] = follower(small, chin, expected[index])
     intrinsics, reference = motion.camera.intrinsics[first], motion.camera.world_to_camera[first]
-    moved = [_in_space(unknowns, places[first], joints[first], intrinsics) for unknowns in found]
+    unknowns = [found.get(index, expected[index]) for index in range(len(landmarks))]
+    moved = [_in_space(one, places[first], joints[first], intrinsics) for one in unknowns]
     return Torso(np.stack(moved).astype(np.float32), np.tile(reference, (len(moved), 1, 1)).astype(np.float32))
+
+
+def _with_the_head(
+    joints: Float[np.ndarray, "t 3"], places: Float[np.ndarray, "t 2"], first: int
+) -> Float[np.ndarray, "t 4"]:
+    """What the head tells of a torso's unknowns in each frame, with one of them as the reference."""
+    growth = joints[first, 2] / joints[:, 2] - 1.0
+    return np.column_stack([growth, np.zeros(len(growth)), places - places[first]])
 
 
 def _neck_joints(motion: Motion, head: Head) -> tuple[Float[np.ndarray, "t 3"], Float[np.ndarray, "t 2"]]:
@@ -216,6 +229,11 @@ def _in_space(
     rigid = np.eye(4)
     rigid[:3, :3], rigid[:3, 3] = rotation, moved - rotation @ joint
     return rigid
+
+
+def _evidence(level: Level) -> float:
+    """What each pixel of a template counts."""
+    return min(1.0, EVIDENCE / len(level.places))
 
 
 def _pyramid(portrait: UInt8[np.ndarray, "s s 3"]) -> list[Float[np.ndarray, "_ _ 3"]]:

@@ -111,7 +111,7 @@ def specified(network, avatar, params, view, refine=True):
 
 @pytest.mark.parametrize("refine", [True, False])
 def test_a_player_draws_what_the_model_says(network, avatar, motion, refine):
-    frame = make_player(network, avatar, LOD, refine=refine, still_shoulders=False)(*motion)
+    frame = make_player(network, avatar, LOD, refine=refine, shoulders_follow=True)(*motion)
     _, picture, alpha = specified(network, avatar, *motion, refine)
     np.testing.assert_allclose(frame.refined, picture, **FRAME)
     np.testing.assert_allclose(frame.alpha, alpha, **FRAME)
@@ -120,7 +120,7 @@ def test_a_player_draws_what_the_model_says(network, avatar, motion, refine):
 def test_shoulders_stay_unless_told_otherwise(network, avatar, motion):
     default, still, follow = (
         make_player(network, avatar, LOD, **how)(*motion).alpha
-        for how in ({}, {"still_shoulders": True}, {"still_shoulders": False})
+        for how in ({}, {"shoulders_follow": False}, {"shoulders_follow": True})
     )
     np.testing.assert_allclose(default, still, **EXACT)
     assert np.any(default != follow)
@@ -146,7 +146,7 @@ def test_a_player_keeps_what_frames_use(network):
 
 
 def test_a_person_is_posed_as_the_model_says(network, avatar, motion):
-    person = make_person(network, avatar, LOD, still_shoulders=False)
+    person = make_person(network, avatar, LOD, shoulders_follow=True)
     ours = pose_person(network.model, person, *motion, LOD)
     theirs, *_ = specified(network, avatar, *motion)
     np.testing.assert_allclose(ours.means, theirs.means[0], **SKINNING)
@@ -155,7 +155,7 @@ def test_a_person_is_posed_as_the_model_says(network, avatar, motion):
 
 
 def test_a_view_only_moves_the_camera(network, avatar, photo, motion):
-    player = make_player(network, avatar, LOD, still_shoulders=False)
+    player = make_player(network, avatar, LOD, shoulders_follow=True)
     params, camera = motion
     np.testing.assert_allclose(player(params, photo[3], camera).refined, player(params, camera).refined, **EXACT)
 
@@ -183,7 +183,7 @@ def test_another_avatar_is_played_by_the_same_program(network, avatar, motion):
 def test_shoulders_that_stay_keep_the_photos_orientation(network, avatar, photo, motion):
     """Seen by the cameras, what lies low moved with the neck and did not turn; what lies high did as ever."""
     params, turned = motion
-    person = make_person(network, avatar, LOD, still_shoulders=True)
+    person = make_person(network, avatar, LOD, shoulders_follow=False)
     shares = np.asarray(person.shoulders.shares)
     assert shares.min() == 0.0 and shares.max() == 1.0
     follow = pose_person(network.model, person._replace(shoulders=None), params, turned, LOD)
@@ -197,7 +197,7 @@ def test_shoulders_that_stay_keep_the_photos_orientation(network, avatar, photo,
 
 
 def test_shoulders_that_stay_are_where_they_were_under_the_photos_camera(network, avatar, photo):
-    person = make_person(network, avatar, LOD, still_shoulders=True)
+    person = make_person(network, avatar, LOD, shoulders_follow=False)
     follow = pose_person(network.model, person._replace(shoulders=None), photo[2], photo[3], LOD)
     still = pose_person(network.model, person, photo[2], photo[3], LOD)
     np.testing.assert_allclose(still.means, follow.means, **SKINNING)
@@ -207,7 +207,7 @@ def test_shoulders_that_stay_are_where_they_were_under_the_photos_camera(network
 def test_shoulders_move_as_the_torso(network, avatar, photo, motion):
     """From where they were in the frame of reference, in the camera's space; what lies high goes with the head."""
     params, turned = motion
-    person = make_person(network, avatar, LOD, still_shoulders=True)
+    person = make_person(network, avatar, LOD, shoulders_follow=False)
     shares = np.asarray(person.shoulders.shares)
     rigid = jnp.eye(4).at[:3, :3].set(axis_angle_to_matrix(jnp.array([0.1, -0.2, 0.3]))).at[:3, 3].set(0.2)
     torso = Torso(rigid, photo[3].world_to_camera)

@@ -22,7 +22,7 @@ START, NUM_FRAMES, LEVEL, MATTE = 5, 8, 200, 51  # a fifth of the white of matte
 def tracked(monkeypatch):
     """The tracker finds grey frames behind a thin matte from the video's frame START on; the header claims `count`."""
     clip = marked_clip(1, NUM_FRAMES)
-    motion = Motion(clip.head_params, clip.camera, (512, 512), 30.0, "arkit", "0", "a.mp4")
+    motion = Motion(clip.head_params, clip.camera, (512, 512), 30.0, "arkit", "0", "a.mp4", clip.torso)
     portrait = np.full((512, 512, 3), LEVEL, np.uint8)
     share = np.full((512, 512), MATTE / 255, np.float32)
     monkeypatch.setattr(track, "portraits", lambda path, tracked: iter([portrait] * NUM_FRAMES))
@@ -42,6 +42,7 @@ def test_chosen_frames_lie_on_black(tracked):
     assert origin == Origin("a.mp4", 30.0, (START, START + 4, START + 7))
     assert clip.images.shape == (3, 512, 512, 3) and np.all(clip.images == LEVEL * MATTE // 255)
     assert clip.head_params.shape_params[:, 1].tolist() == [0, 4, 7]
+    np.testing.assert_array_equal(clip.torso.reference, clip.camera.world_to_camera)
 
 
 def test_a_video_that_is_cut_short_is_refused(tracked):

@@ -10,7 +10,7 @@ from omg_jax.cli import playback
 from omg_jax.cli.playback import choose_level, first_frames, fit_motion, motion_frame, num_frames, play, views
 from omg_jax.geometry.camera import camera_centre, portrait_intrinsics, world_to_camera_points, world_to_pixels
 from omg_jax.geometry.rotations import euler_to_matrix
-from omg_jax.head.shoulders import Shoulders, hold_shoulders
+from omg_jax.head.shoulders import Shoulders, place_shoulders
 from omg_jax.tracking.motion import Motion
 from omg_jax.types import Camera, Gaussians, HeadParams, Torso
 from tests.tolerances import CAMERA_DEGREES, EXACT, FLOAT32_ROUNDING, PIXEL_POSITIONS, SKINNING
@@ -142,7 +142,7 @@ def test_shoulders_that_stay_do_not_roll_under_a_view(moved):
     shoulders = Shoulders(jnp.ones(2), jnp.zeros(3), jnp.asarray(photo))
     seen = []
     for index in range(num_frames(driven)):
-        held = hold_shoulders(rest, shoulders, motion_frame(driven, index)[1])
+        held = place_shoulders(rest, shoulders, motion_frame(driven, index)[1])
         view = jax.tree.map(lambda x, i=index: x[i], views(driven, **moved))
         seen.append(world_to_camera_points(view, held.means))
     at_rest = jax.tree.map(lambda x: x[0], views(motion(1), **moved))

@@ -6,14 +6,14 @@ import pytest
 
 from omg_jax.geometry.camera import PORTRAIT_FOCAL, portrait_intrinsics
 from omg_jax.head.load import load_head
-from omg_jax.head.model import zero_params
+from omg_jax.head.model import JOINT_NAMES, joint_positions, zero_params
 from omg_jax.tracking.crop import PORTRAIT_SIZE
 from omg_jax.tracking.crops import SquareCrop
 from omg_jax.tracking.landmarks import FaceLandmarks
 from omg_jax.tracking.motion import Motion
 from omg_jax.tracking.torso import SIZES, TorsoFollower, follow_torso
 from omg_jax.types import Camera, HeadParams
-from tests.tolerances import TORSO_ANGLE, TORSO_PLACES, TORSO_SIZE
+from tests.tolerances import FLOAT32_ROUNDING, TORSO_ANGLE, TORSO_CORNERS, TORSO_PLACES, TORSO_SIZE
 
 SIZE = SIZES[-1]
 WHOLE = np.array([0.0, 0.0, 1.0, 1.0])
@@ -67,6 +67,23 @@ def test_a_torso_is_found_where_it_moved(clothes, name):
     assert_close(found, unknowns)
 
 
+@pytest.mark.parametrize("frame", [(0.0, 0.0, 1.0, 0.88), (0.2, 0.0, 1.0, 1.0), (0.0, 0.0, 0.8, 0.9)])
+def test_the_edge_of_the_video_stays_where_it_is(clothes, frame):
+    """What lies beyond it repeats its edge, and is no part of the torso."""
+    picture, torso = clothes
+    left, top, right, bottom = (round(edge * SIZE) for edge in frame)
+    unknowns = np.array(MOTIONS["right and up"])
+
+    def seen(whole: np.ndarray) -> np.ndarray:
+        inside = whole[top:bottom, left:right]
+        return np.pad(inside, ((top, SIZE - bottom), (left, SIZE - right), (0, 0)), mode="edge")
+
+    within = np.zeros_like(torso)
+    within[top:bottom, left:right] = torso[top:bottom, left:right]
+    follower = TorsoFollower(seen(picture), within, PIVOT, np.array(frame))
+    assert_close(follower(seen(moved(picture, unknowns)), CHIN, np.zeros(4)), unknowns)
+
+
 def test_what_covers_a_torso_does_not_move_it(clothes):
     picture, torso = clothes
     unknowns = np.array(MOTIONS["right and up"])
@@ -88,8 +105,7 @@ def test_a_torso_of_which_nothing_is_seen_goes_with_the_head(clothes):
     expected = np.array([0.02, 0.0, 0.1, -0.05])
     plain = np.full_like(picture, 120)
     np.testing.assert_allclose(TorsoFollower(plain, torso, PIVOT, WHOLE)(plain, CHIN, expected), expected)
-    nothing = TorsoFollower(picture, np.zeros_like(torso), PIVOT, WHOLE)
-    np.testing.assert_allclose(nothing(picture, CHIN, expected), expected)
+    assert not TorsoFollower(picture, np.zeros_like(torso), PIVOT, WHOLE).has_template
 
 
 @pytest.fixture(scope="module")
@@ -131,14 +147,43 @@ def test_a_torso_stays_while_the_head_moves(clothes, head, lost):
     np.testing.assert_allclose(pixels_per_unit * (seen - point[:2]), 0.0, **TORSO_PLACES)
 
 
-def test_the_motion_in_space_looks_as_it_did_in_the_picture(clothes, head):
-    """A torso that leans to one side comes out as a roll about the neck, seen by the camera."""
+@pytest.mark.parametrize("name", MOTIONS)
+def test_the_motion_in_space_looks_as_it_did_in_the_picture(clothes, head, name):
+    """Points at the depth of the neck's joint, moved in space, are where the similarity moves them in the picture."""
     picture, torso = clothes
-    unknowns = np.array([0.0, 0.15, 0.0, 0.0])
+    unknowns = np.array(MOTIONS[name])
     frames = [moved(picture, share * unknowns) for share in (0.0, 0.5, 1.0)]
     matte = cv2.resize(torso.astype(np.float32), (PORTRAIT_SIZE, PORTRAIT_SIZE))
+    window, motion = SquareCrop((SIZE / 2, SIZE / 2), float(SIZE)), head_motion(head, np.zeros(3))
+    found = follow_torso(frames, [face(SIZE / 2)] * 3, window, motion, head, lambda _: matte)
+    depth = DISTANCE - float(joint_positions(head.model)[JOINT_NAMES.index("neck"), 2])
+    places = np.array([[0.3, 0.7], [0.7, 0.7], [0.5, 0.9]])
+    intrinsics = motion.camera.intrinsics[0]
+    pixels = np.column_stack([places * PORTRAIT_SIZE, np.ones(3)])
+    points = depth * np.linalg.solve(intrinsics, pixels.T).T
+    after = (points @ found.motion[-1, :3, :3].T + found.motion[-1, :3, 3]) @ intrinsics.T
+    expected = np.column_stack([places * SIZE - 0.5, np.ones(3)]) @ similarity(unknowns).T
+    after = after[:, :2] / after[:, 2:] / PORTRAIT_SIZE
+    np.testing.assert_allclose(after, (expected + 0.5) / SIZE, **TORSO_CORNERS)
+
+
+def test_a_torso_that_cannot_be_told_from_its_background_comes_nearer_with_the_head(clothes, head):
+    plain = np.full_like(clothes[0], 120)
+    motion = head_motion(head, np.zeros(2))
+    motion.camera.world_to_camera[1, 2, 3] -= 1.0
     window = SquareCrop((SIZE / 2, SIZE / 2), float(SIZE))
-    found = follow_torso(frames, [face(SIZE / 2)] * 3, window, head_motion(head, np.zeros(3)), head, lambda _: matte)
-    rotation = found.motion[-1, :3, :3]
-    np.testing.assert_allclose(np.arctan2(rotation[1, 0], rotation[0, 0]), np.arctan(0.15), **TORSO_ANGLE)
-    np.testing.assert_allclose(rotation[:, 2], [0.0, 0.0, 1.0], atol=1e-6)
+    matte = np.ones((PORTRAIT_SIZE, PORTRAIT_SIZE), np.float32)
+    found = follow_torso([plain] * 2, [face(SIZE / 2)] * 2, window, motion, head, lambda _: matte)
+    np.testing.assert_allclose(found.motion[1, :3, 3], [0.0, 0.0, -1.0], **FLOAT32_ROUNDING)
+
+
+def test_the_first_torso_is_the_reference(clothes, head):
+    """A chin that hangs below the frame at first hides the torso; until it is seen it goes with the head."""
+    picture, torso = clothes
+    low = face(SIZE / 2)
+    low.points[1, 1] = SIZE + 5.0
+    matte = cv2.resize(torso.astype(np.float32), (PORTRAIT_SIZE, PORTRAIT_SIZE))
+    window, motion = SquareCrop((SIZE / 2, SIZE / 2), float(SIZE)), head_motion(head, np.array([0.1, 0.0, 0.0]))
+    found = follow_torso([picture] * 3, [low, face(SIZE / 2), face(SIZE / 2)], window, motion, head, lambda _: matte)
+    np.testing.assert_allclose(found.reference[0], motion.camera.world_to_camera[1])
+    np.testing.assert_allclose(found.motion[0, :3, 3], [0.1, 0.0, 0.0], atol=1e-5)

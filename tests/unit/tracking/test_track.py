@@ -179,8 +179,9 @@ def test_work_that_was_stopped_goes_on_where_it_was(two_shots, head, tmp_path, m
     again = track_people(two_shots, head, parts=tmp_path / "parts")
     assert len(looked) == 10 and not (tmp_path / "parts").exists()
     for one, other in zip(whole, again, strict=True):
-        for before, after in zip(jax.tree.leaves(one.motion.camera), jax.tree.leaves(other.motion.camera), strict=True):
-            np.testing.assert_array_equal(before, after)
+        moved = [(clip.motion.camera, clip.motion.torso) for clip in (one, other)]
+        jax.tree.map(np.testing.assert_array_equal, *moved)
+        assert one.motion.torso.motion.shape == one.motion.camera.world_to_camera.shape
 
 
 def test_nobody_in_the_photo_or_the_video(head, tmp_path):
