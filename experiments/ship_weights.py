@@ -1,6 +1,10 @@
-"""Puts the weights of a finished run into the package, as float16: omg_jax/assets/<preset>.safetensors.
+"""Puts the weights of finished runs into the package, as float16: omg_jax/assets/<preset>.safetensors.
 
     python experiments/ship_weights.py RUN/weights.safetensors
+    python experiments/ship_weights.py A/weights.safetensors B/weights.safetensors --shares 0.4 0.6
+
+Of several files the mean is shipped: runs that began from each other's weights lie near enough, and it is better than
+each (Wortsman et al., "Model soups", ICML 2022).
 """
 
 from dataclasses import dataclass
@@ -24,15 +28,22 @@ ASSETS = Path(__file__).parents[1] / "omg_jax" / "assets"
 class Options:
     """What to ship."""
 
-    weights: Positional[Path]
-    """Weights file that omg train wrote."""
+    weights: Positional[tuple[Path, ...]]
+    """Weights files that omg train wrote."""
+    shares: tuple[float, ...] = (1.0,)
+    """What each of them counts; they add up to 1."""
 
 
 def main(options: Options) -> None:
-    meta = read_weights_meta(options.weights)
+    if len(options.shares) != len(options.weights) or not np.isclose(sum(options.shares), 1.0):
+        raise SystemExit(f"--shares: expected {len(options.weights)} that add up to 1, got {options.shares}")
+    meta = read_weights_meta(options.weights[-1])
     head = load_head(meta.head_name).model
     _, shapes, _ = split_shapes(lambda: build_model(meta.model, head, seed=0))
-    params = load_weights(options.weights, shapes)
+    found = [load_weights(path, shapes) for path in options.weights]
+    params = jax.tree.map(
+        lambda *parts: sum(share * np.asarray(part) for share, part in zip(options.shares, parts, strict=True)), *found
+    )
     target = ASSETS / f"{meta.preset}.safetensors"
     save_weights(target, params, meta, dtype=np.float16)
     count = sum(array.size for array in jax.tree.leaves(params))
