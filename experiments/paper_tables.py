@@ -34,7 +34,7 @@ class Evaluated:
     max_frames: int | None = None
     """Only so many driver frames of a pair."""
     shoulders: Literal["tracked", "still", "follow"] = "tracked"
-    """tracked moves them as the driver's torso; follow turns them with the head, as the paper does (see omg evaluate)."""
+    """tracked moves them as the driver's torso; follow turns them with the head, as the paper does."""
     metrics: tuple[str, ...] = ()
     """Keys of the metrics, where others than the default are wanted: lpips_squeeze is the paper's LPIPS."""
     arcface: Path | None = None
