@@ -93,6 +93,7 @@ PLANE_PIXELS = dict(rtol=0, atol=1e-3)  # pixels at a focal length of 384: float
 PLANE_POINTS = dict(rtol=0, atol=1e-5)  # world units: rounding of float32 positions ten units from the camera
 INSIDE_MATTE = 0.98  # what the soft matte may lack inside a face
 HEAD_SYMMETRY = dict(rtol=0, atol=1e-2)  # world units, 2 mm: the built-in head's teeth are not quite symmetric
+NEAREST = dict(rtol=0, atol=2e-3)  # world units: squares of coordinates of order one, subtracted in float32
 MIRRORED_BACK = 0.99  # share of vertices that are their mirror image's mirror image
 
 # Augmentation.

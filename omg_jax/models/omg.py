@@ -33,6 +33,7 @@ from omg_jax.models.unet import UNetRefiner
 from omg_jax.splat.api import rasterize
 from omg_jax.types import Camera, Gaussians, HeadGaussians, HeadParams, PairBatch, PairOutput, RenderOutput
 
+PERSON = 0.5  # share of the person from which on a vertex shows them
 TYPICAL_DISTANCE = 9.2  # world units from the camera to a portrait's head; only sets where the plane's scales start
 
 
@@ -124,6 +125,8 @@ class OMG(nnx.Module):
         normals = vertex_normals(jax.lax.stop_gradient(posed), faces)
         features = self.subdivide.features(global_features)
         levels, image_size = {}, source.image.shape[1]
+        if self.config.gaussians.colour_skip:
+            nearby = jax.lax.stop_gradient(self.seen_nearby(source, posed, normals))
         for lod in lods:
             vertices = self.subdivide.positions(posed, lod)
             visibility = self.visible_vertices(vertices, posed, lod, source.camera)
@@ -134,6 +137,8 @@ class OMG(nnx.Module):
             skip = None
             if self.config.gaussians.colour_skip:
                 mirror_image = jax.lax.stop_gradient(own)[:, self.mirrored[lod][...]]
+                stand_in = self.subdivide.positions(nearby, lod).at[..., 5].set(mirror_image[..., 5])
+                mirror_image = jnp.where(mirror_image[..., 3:4] < PERSON, stand_in, mirror_image)
                 skip = jnp.concatenate([own, mirror_image], axis=-1)
             levels[lod] = self.gaussian_heads(fused, direction, skip, lod)
             if looks_up(self.config):
@@ -166,6 +171,18 @@ class OMG(nnx.Module):
             return jnp.zeros((batch, num_vertices, self.config.width)), jnp.zeros((batch, num_vertices, 3))
         features = self.transformer(tokens, queries)
         return features, self.offset_head(features, direction)
+
+    def seen_nearby(
+        self, source: Source, posed: Float[Array, "b v 3"], normals: Float[Array, "b v 3"]
+    ) -> Float[Array, "b v 6"]:
+        """What the photo shows (photo_at_vertices) at the vertex of level 0 that is nearest among those it shows.
+
+        It stands in where neither a vertex nor its mirror image is shown: the back of a head has its hair's colour.
+        """
+        visibility = self.visible_vertices(posed, posed, 0, source.camera)
+        own = photo_at_vertices(source, posed, normals, visibility)
+        nearest = jax.vmap(nearest_shown, in_axes=(None, 0))(self.head.get_value().template, own[..., 3] >= PERSON)
+        return jnp.take_along_axis(own, nearest[..., None], axis=1)
 
     def visible_vertices(
         self, vertices: Float[Array, "b n 3"], posed: Float[Array, "b v 3"], lod: int, camera: Camera
@@ -320,6 +337,14 @@ def photo_at_vertices(
     to_camera = camera_centre(source.camera)[:, None, :] - vertices
     cosine = jnp.sum(normals * to_camera, axis=-1, keepdims=True) / jnp.linalg.norm(to_camera, axis=-1, keepdims=True)
     return jnp.concatenate([sample_bilinear(photo, pixels) * visible, visible, cosine], axis=-1)
+
+
+def nearest_shown(template: Float[Array, "v 3"], shown: Bool[Array, " v"]) -> Int[Array, " v"]:
+    """For each vertex the nearest one that is shown, on the head at rest; vertex 0 where none is."""
+    # Squared distances, but for a vertex's own square, which all its candidates share.
+    products = jnp.matmul(template, template.T, precision=jax.lax.Precision.HIGHEST)
+    distances = jnp.sum(template**2, axis=-1) - 2.0 * products
+    return jnp.argmin(jnp.where(shown, distances, jnp.inf), axis=-1)
 
 
 def mirrored_vertices(template: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:

@@ -6,16 +6,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.spatial
 
 from omg_jax.avatar import most_opaque
 from omg_jax.configs import load_preset
 from omg_jax.geometry.camera import circle_camera
+from omg_jax.geometry.normals import vertex_normals
 from omg_jax.geometry.subdivision import subdivide
 from omg_jax.head.model import head_vertices
-from omg_jax.models.omg import build_model, mirrored_vertices, vertex_spacing
+from omg_jax.models.omg import (
+    PERSON,
+    build_model,
+    mirrored_vertices,
+    nearest_shown,
+    photo_at_vertices,
+    vertex_spacing,
+)
 from omg_jax.models.state import merge_model, split_model
 from omg_jax.types import Gaussians
-from tests.tolerances import EXACT, FLOAT32_ROUNDING, HEAD_SYMMETRY, MIRRORED_BACK
+from tests.tolerances import EXACT, FLOAT32_ROUNDING, HEAD_SYMMETRY, MIRRORED_BACK, NEAREST
 from tests.unit.models.conftest import as_pair
 
 CONFIG = load_preset("tiny").model
@@ -80,6 +89,32 @@ def test_a_neck_that_leaves_the_photo_ends_below_it(model, head, source):
     mask = np.asarray(wide.plane_mask(lowered, head_vertices(head, lowered.params))[0])
     column = mask[wide.plane_size - 1 :, mask.shape[1] // 2]
     assert column[0] == 0.0 and column[-1] == 1.0
+
+
+def test_what_no_photo_shows_has_the_colour_of_what_is_nearest(head):
+    rng = np.random.default_rng(0)
+    template, shown = np.asarray(head.template), rng.random(len(head.template)) < 0.1
+    found = np.asarray(nearest_shown(head.template, jnp.asarray(shown)))
+    assert shown[found].all()
+    _, expected = scipy.spatial.cKDTree(template[shown]).query(template)
+    expected = np.flatnonzero(shown)[expected]
+    way, least = (np.linalg.norm(template - template[index], axis=-1) for index in (found, expected))
+    np.testing.assert_allclose(way, least, **NEAREST)
+    assert not np.any(nearest_shown(head.template, jnp.zeros(len(template), bool)))
+
+
+def test_the_back_of_a_head_stands_in_for_what_is_seen_beside_it(head, source):
+    config = dataclasses.replace(CONFIG, gaussians=dataclasses.replace(CONFIG.gaussians, colour_skip=True))
+    model = build_model(config, head, seed=0)
+    posed = head_vertices(head, source.params)
+    normals = vertex_normals(posed, head.faces)
+    nearby = np.asarray(model.seen_nearby(source, posed, normals)[0])
+    visibility = model.visible_vertices(posed, posed, 0, source.camera)
+    own = np.asarray(photo_at_vertices(source, posed, normals, visibility)[0])
+    seen = own[:, 3] >= PERSON
+    assert 0.1 < seen.mean() < 0.9
+    np.testing.assert_array_equal(nearby[seen], own[seen])
+    assert (nearby[:, 3] >= PERSON).all()
 
 
 def test_a_frame_moves_only_positions(built, model, source, head):
