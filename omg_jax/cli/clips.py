@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from omg_jax.cli.console import note, progress_bar
@@ -12,7 +13,6 @@ from omg_jax.data.clips import Clip, Origin
 from omg_jax.data.sampling import ChooseFrames
 from omg_jax.data.staging import LoadClip, stage_clips
 from omg_jax.head.load import Head, load_head
-from omg_jax.types import Camera, HeadParams, Torso
 
 READABLE_SHARE = 0.9  # of the frames that a header claims; some claim a few too many
 
@@ -39,10 +39,9 @@ def video_clip(path: Path, head: str, choose: ChooseFrames) -> tuple[Clip, Origi
             images.append(np.round(portrait * share[..., None]).astype(np.uint8))
             mattes.append(np.round(share * 255.0).astype(np.uint8))
     rows = list(chosen)
-    params = HeadParams(*(field[rows] for field in tracked.motion.head_params))
-    camera = Camera(*(field[rows] for field in tracked.motion.camera))
-    torso = tracked.motion.torso and Torso(*(field[rows] for field in tracked.motion.torso))
-    origin = Origin(path.name, tracked.motion.fps, tuple(first + row for row in rows))
+    motion = tracked.motion
+    params, camera, torso = jax.tree.map(lambda x: x[rows], (motion.head_params, motion.camera, motion.torso))
+    origin = Origin(path.name, motion.fps, tuple(first + row for row in rows))
     return Clip(np.stack(images), np.stack(mattes), params, camera, torso), origin
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from omg_jax.data.clips import Clip, Origin
-from omg_jax.types import Camera, HeadParams, Torso
 
 VFHQ_NUM_TEST_CLIPS, VFHQ_TEST_FRAMES = 50, 50
 HDTF_TEST_FRAMES = 100
@@ -86,11 +86,5 @@ def spread_frames(num_frames: int, count: int) -> tuple[int, ...]:
 def keep_frames(clip: Clip, origin: Origin, frames: tuple[int, ...]) -> tuple[Clip, Origin]:
     """Some frames of a clip, and where they come from."""
     rows = list(frames)
-    kept = Clip(
-        clip.images[rows],
-        clip.mattes[rows],
-        HeadParams(*(field[rows] for field in clip.head_params)),
-        Camera(*(field[rows] for field in clip.camera)),
-        clip.torso and Torso(*(field[rows] for field in clip.torso)),
-    )
+    kept = jax.tree.map(lambda x: x[rows], clip)
     return kept, origin._replace(frame_numbers=tuple(origin.frame_numbers[row] for row in rows))

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from omg_jax.assets.registry import asset_path, cache_folder
@@ -19,7 +20,6 @@ from omg_jax.tracking.reduce import check_trackable
 from omg_jax.tracking.solve import bridge_gaps, fit_in_window, solution_motion, solve, spread
 from omg_jax.tracking.torso import follow_torso
 from omg_jax.tracking.video import video_frames, video_info
-from omg_jax.types import Torso
 
 PUBLIC_CLIPS = ("franck", "cap12", "carphone")
 VERSION = 2  # goes up when other frames are chosen, or they are tracked or cut out otherwise
@@ -78,7 +78,7 @@ def public_clip(name: str, head: Head, told: Told = tell_nobody) -> tuple[Clip, 
             share = matte(portrait)
             images.append(np.round(portrait * share[..., None]).astype(np.uint8))
             mattes.append(np.round(share * 255.0).astype(np.uint8))
-    torso = Torso(*(field[chosen] for field in torso))
+    torso = jax.tree.map(lambda x: x[chosen], torso)
     clip = Clip(np.stack(images), np.stack(mattes), tracked.head_params, tracked.camera, torso)
     return clip, Origin(name, info.fps, tuple(chosen))
 
