@@ -120,7 +120,7 @@ def test_input_that_cannot_be_evaluated(omg, clips, pictures, network, tmp_path)
     ):
         assert_refused(omg("evaluate", *options), *words)
     (pictures / "protocol.json").write_text(json.dumps({"protocol": {"name": "self", "version": 0}}))
-    assert_refused(omg("evaluate", *named, "--data", clips), "another protocol: its version is 0, expected 2")
+    assert_refused(omg("evaluate", *named, "--data", clips), "another protocol: its version is 0")
 
 
 def assert_refused(run, *words: str) -> None:

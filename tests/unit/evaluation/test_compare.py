@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from omg_jax.evaluation.compare import compare, comparison_grids, leaves_out_zero
+from omg_jax.evaluation.protocol import PROTOCOLS
 from tests.tolerances import ROUNDED_MEANS
 from tests.unit.evaluation.result_folder import METHODS, example_results, made_up_rows, write_results
 
@@ -92,7 +93,7 @@ def changed(path: tuple[str, ...], value):
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        (("protocol", "version"), 2, "version of the protocol"),
+        (("protocol", "version"), PROTOCOLS["self"].version + 1, "version of the protocol"),
         (("protocol", "max_frames"), 10, "max_frames of the protocol"),
         (("data", "sha256"), "f" * 64, "sha256 of the data"),
         (("data", "pair_sha256", "clip_1"), "f" * 64, "clip_1 of the data"),
