@@ -27,6 +27,7 @@ class GaussianConfig:
     max_scale: float = 0.05  # a standard deviation is max_scale * sigmoid(x)
     max_offset: float = 0.25  # a vertex offset is max_offset * tanh(x)
     opaque_start: bool = False  # start nearly opaque, at the mesh's vertex spacing, with a learned scale per level
+    carve: bool = False  # transparent where the photo shows background, whether on the near side of the head or the far
     colour_skip: bool = False  # blends in the photo's own colour where it shows a point or its mirror image, by gates
 
 
@@ -39,6 +40,7 @@ class PlaneConfig:
     upsample: int = 1  # plane points per feature pixel, along each axis
     region: Literal["bottom", "matte"] = "bottom"  # of the matte outside the head: bottom quarter (paper), or all
     margin: float = 0.0  # the plane goes on by this share of the picture's side beyond its left, right and bottom edge
+    overlap: int = 0  # points by which the plane goes on under the head, with the colours beside it: no gaps in a turn
     along_ray: bool = False  # move points along their own viewing ray rather than along the view axis
     capacity: int = 24576  # points kept in an avatar: the most opaque; a warning tells how many were left out
 

@@ -19,12 +19,12 @@ from omg_jax.head.model import HeadModel, head_vertices
 from omg_jax.models.dinov2 import CONFIGS, PATCH_SIZE
 from omg_jax.models.embedding import harmonic_embedding
 from omg_jax.models.gaussian_heads import GaussianHeads, OffsetHead
-from omg_jax.models.lookup import NUM_PLACE_CHANNELS, look_up, off_black, places_in_photo
+from omg_jax.models.lookup import NUM_PLACE_CHANNELS, look_up, off_black, places_in_photo, rasterize_places
 from omg_jax.models.precision import compute_in, full_float32, round_weights
 from omg_jax.models.pyramid import FEATURES_PER_TOKEN, FeaturePyramid
 from omg_jax.models.resize import resize_image
 from omg_jax.models.sampling import VisibilityFusion, sample_bilinear
-from omg_jax.models.shoulder import PlaneHead, extend, release_shoulder_mask, shoulder_mask
+from omg_jax.models.shoulder import PlaneHead, extend, grow, release_shoulder_mask, shoulder_mask
 from omg_jax.models.state import Constant
 from omg_jax.models.style_unet import StyleUNet
 from omg_jax.models.subdivide import HierarchicalSubdivision
@@ -34,6 +34,8 @@ from omg_jax.splat.api import rasterize
 from omg_jax.types import Camera, Gaussians, HeadGaussians, HeadParams, PairBatch, PairOutput, RenderOutput
 
 PERSON = 0.5  # share of the person from which on a vertex shows them
+CARVED_BELOW = 0.3  # share of the person below which a Gaussian loses opacity: half of a soft border is theirs
+LARGEST_PLACED = 0.04  # world units of standard deviation, three pixels or so of level 0's distance between vertices
 TYPICAL_DISTANCE = 9.2  # world units from the camera to a portrait's head; only sets where the plane's scales start
 
 
@@ -57,6 +59,17 @@ class Reconstruction(NamedTuple):
     plane: Gaussians
     vertex_offsets: Float[Array, "b v 3"]
     photo: Float[Array, "b i j 3"]
+
+
+class PlanePhoto(NamedTuple):
+    """What the plane's Gaussians start from, point by point, with the plane's margin.
+
+    photo: colour on black and matte; mask: where they may stand; beside: where the head's mesh is not.
+    """
+
+    photo: Float[Array, "b i j 4"]
+    mask: Float[Array, "b i j"]
+    beside: Bool[Array, "b i j"]
 
 
 class OMG(nnx.Module):
@@ -85,7 +98,8 @@ class OMG(nnx.Module):
                 template = jnp.asarray(head.template)
                 levels = [subdivide_to_level(subdivision, template, k) for k in range(config.num_levels + 1)]
             self.mirrored = nnx.List([Constant(jnp.asarray(mirrored_vertices(np.asarray(v)))) for v in levels])
-        self.fusion = VisibilityFusion(config.image_size, config.visibility_tolerance, differences)
+        margin = round(config.plane.margin * config.image_size) if parts.shoulder else 0
+        self.fusion = VisibilityFusion(config.image_size, config.visibility_tolerance, differences, margin)
         spacing = jnp.asarray(vertex_spacing(np.asarray(head.template), np.asarray(head.faces)))[:, None]
         self.gaussian_heads = GaussianHeads(
             width,
@@ -141,16 +155,19 @@ class OMG(nnx.Module):
                 mirror_image = jnp.where(mirror_image[..., 3:4] < PERSON, stand_in, mirror_image)
                 skip = jnp.concatenate([own, mirror_image], axis=-1)
             levels[lod] = self.gaussian_heads(fused, direction, skip, lod)
+            if self.config.gaussians.carve:
+                levels[lod] = carve(levels[lod], source, vertices)
             if looks_up(self.config):
                 shown = own[..., 3]  # the matte where the photo shows the vertex
                 levels[lod] = with_places(levels[lod], source.camera, vertices, shown, image_size)
         plane = no_gaussians(len(offsets), self.config.gaussians.num_channels)
         if parts.shoulder:
-            mask = self.plane_mask(source, posed)
-            plane = self.plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
+            at_plane = self.plane_photo(source, posed)
+            plane = self.plane_head(local_map, direction, at_plane.photo, at_plane.mask, source.camera)
         photo = source.image[:, :0, :0]
         if looks_up(self.config):
-            plane = with_places(plane, source.camera, plane.means, jnp.ones(plane.means.shape[:-1]), image_size)
+            shown = at_plane.beside.reshape(plane.opacities.shape).astype(plane.means.dtype)
+            plane = with_places(plane, source.camera, plane.means, shown, image_size)
             photo = off_black(source.image, source.matte)
         return Reconstruction(levels, plane, offsets, photo)
 
@@ -201,17 +218,24 @@ class OMG(nnx.Module):
         margin = upsample * self.plane_head.margin_cells(self.plane_size // upsample)
         return self.plane_size + margin, self.plane_size + 2 * margin
 
-    def plane_mask(self, source: Source, posed: Float[Array, "b v 3"]) -> Float[Array, "b i j"]:
-        """Where plane Gaussians may stand, with the plane's margin: the head reaches into it, and leaves it free."""
-        size, posed, faces = self.plane_size, jax.lax.stop_gradient(posed), self.head.get_value().faces
-        margin = self.plane_shape[0] - size
+    def plane_photo(self, source: Source, posed: Float[Array, "b v 3"]) -> PlanePhoto:
+        """The photo at the plane's points. The head reaches into the margin, and leaves it free.
+
+        With plane.overlap the photo and the mask go on under the head, by what is beside it.
+        """
+        size, plane, posed = self.plane_size, self.config.plane, jax.lax.stop_gradient(posed)
+        margin, faces = self.plane_shape[0] - size, self.head.get_value().faces
+        photo = jnp.concatenate([source.image, source.matte[..., None]], axis=-1)
+        photo = extend(resize_image(photo, (size, size)), margin)
         if self.config.differences.near_half_mask:
             depth, _ = zbuffer(posed, faces, source.camera, (self.config.image_size,) * 2)
-            return extend(resize_image(release_shoulder_mask(depth)[..., None], (size, size))[..., 0], margin)
+            mask = extend(resize_image(release_shoulder_mask(depth)[..., None], (size, size))[..., 0], margin)
+            return PlanePhoto(photo, mask, jnp.ones(mask.shape, bool))
         camera = crop_camera(scale_camera(source.camera, size / self.config.image_size), 0, -margin)
         depth, _ = zbuffer(posed, faces, camera, self.plane_shape)
-        matte = extend(resize_image(source.matte[..., None], (size, size))[..., 0], margin)
-        return shoulder_mask(matte, depth, self.config.plane.region, size)
+        beside = ~jnp.isfinite(depth)
+        photo, free = grow(photo, beside, plane.overlap)
+        return PlanePhoto(photo, shoulder_mask(photo[..., 3], free, plane.region, size), beside)
 
     def pose(
         self, reconstruction: Reconstruction, shape_params: Float[Array, "b s"], params: HeadParams, lod: int
@@ -236,9 +260,14 @@ class OMG(nnx.Module):
 
         remat: a backward pass computes the refiner again rather than keep its activations.
         """
-        output = rasterize(gaussians, camera, image_size)
+        output = self.splat(gaussians, camera, image_size)
         refine = jax.checkpoint(self.refine) if remat else self.refine
         return output.features[..., :3], refine(output.features, photo), output
+
+    def splat(self, gaussians: Gaussians, camera: Camera, image_size: tuple[int, int]) -> RenderOutput:
+        """The Gaussians' features as the camera sees them, ready for ``refine``."""
+        draw = rasterize_places if looks_up(self.config) else rasterize
+        return draw(gaussians, camera, image_size)
 
     @full_float32
     def refine(self, features: Float[Array, "b h w c"], photo: Float[Array, "b i j 3"]) -> Float[Array, "b h w 3"]:
@@ -295,7 +324,7 @@ class FrameModel(nnx.Module):
             self.refiner = model.refiner
         round_weights(self)
 
-    refine = OMG.refine
+    splat, refine = OMG.splat, OMG.refine
 
 
 def looks_up(config: ModelConfig) -> bool:
@@ -310,9 +339,20 @@ def with_places(
     shown: Float[Array, "b n"],
     image_size: int,
 ) -> HeadGaussians | Gaussians:
-    """The Gaussians with further feature channels: the places of their means in the photo (places_in_photo)."""
+    """The Gaussians with further feature channels: the places of their means in the photo (places_in_photo).
+
+    Those that are too large to stand for one place have none: they count as not shown.
+    """
+    shown = jnp.where(jnp.max(gaussians.scales, axis=-1) <= LARGEST_PLACED, shown, 0.0)
     places = places_in_photo(camera, points, shown, image_size)
     return gaussians._replace(features=jnp.concatenate([gaussians.features, places], axis=-1))
+
+
+def carve(gaussians: HeadGaussians, source: Source, points: Float[Array, "b n 3"]) -> HeadGaussians:
+    """The Gaussians, transparent where the photo shows background: what lies before or behind it is not the person."""
+    pixels, _ = world_to_pixels(source.camera, points)
+    matte = sample_bilinear(source.matte[..., None], pixels)[..., 0]
+    return gaussians._replace(opacities=gaussians.opacities * jnp.minimum(matte / CARVED_BELOW, 1.0))
 
 
 def no_gaussians(batch: int, num_channels: int) -> Gaussians:

@@ -6,7 +6,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from omg_jax.config import Differences
-from omg_jax.geometry.camera import scale_camera, world_to_pixels
+from omg_jax.geometry.camera import crop_camera, scale_camera, world_to_pixels
 from omg_jax.geometry.visibility import vertex_visibility, zbuffer
 from omg_jax.types import Camera
 
@@ -64,8 +64,10 @@ def release_visibility(
 class VisibilityFusion(nnx.Module):
     """F_h = F_global + F_local * M: local features reach only the vertices that the photo shows (Eqs. 5 and 6)."""
 
-    def __init__(self, image_size: int, tolerance: float, differences: Differences):
+    def __init__(self, image_size: int, tolerance: float, differences: Differences, margin: int = 0):
+        """margin: pixels by which the photo goes on beyond its left, right and bottom edge, which repeat."""
         self.image_size, self.tolerance, self.differences = (image_size, image_size), tolerance, differences
+        self.margin = margin
 
     def __call__(
         self,
@@ -93,6 +95,6 @@ class VisibilityFusion(nnx.Module):
         arguments = jax.lax.stop_gradient((vertices, occluder))
         if self.differences.normalised_depths:
             return release_visibility(*arguments, faces, camera, self.image_size)
-        return vertex_visibility(
-            arguments[0], faces, camera, self.image_size, self.tolerance, occluder_vertices=arguments[1]
-        )
+        (height, width), camera = self.image_size, crop_camera(camera, 0, -self.margin)
+        size = (height + self.margin, width + 2 * self.margin)
+        return vertex_visibility(arguments[0], faces, camera, size, self.tolerance, occluder_vertices=arguments[1])

@@ -5,11 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from omg_jax.models.lookup import look_up, off_black, places_in_photo
+from omg_jax.geometry.camera import crop_camera, portrait_intrinsics
+from omg_jax.geometry.rotations import axis_angle_to_matrix
+from omg_jax.models.lookup import linear_map, look_up, off_black, places_in_photo, rasterize_places
 from omg_jax.models.omg import build_model
 from omg_jax.models.state import merge_model, split_model
-from omg_jax.types import Camera
-from tests.tolerances import EXACT, FLOAT32_ROUNDING
+from omg_jax.splat.api import rasterize
+from omg_jax.types import Camera, Gaussians
+from tests.tolerances import EXACT, FLOAT32_ROUNDING, PIXEL_POSITIONS
 from tests.unit.models.conftest import TINY
 
 SIZE = 16
@@ -26,6 +29,44 @@ def test_a_place_is_where_the_photo_shows_a_point(camera):
     places = places_in_photo(camera, points, jnp.array([[1.0, 0.5, 1.0, 0.0]]), SIZE)
     expected = [[0.25, 0.75, 1.0], [0.125, 0.125, 0.5], [0.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
     np.testing.assert_allclose(places[0], expected, **FLOAT32_ROUNDING)
+
+
+def test_splatted_places_are_exact_between_the_gaussians_of_a_moved_plane():
+    """Seen turned in the picture, nearer, aside and cropped; opaque and eight pixels apart, they would go in steps."""
+    size, distance, spacing = 64, 9.2, 8
+    photo = Camera(jnp.eye(4)[None].at[:, 2, 3].set(distance), portrait_intrinsics((size, size))[None])
+    steps = (jnp.arange(-4, 12) + 0.5) * spacing
+    pixels = jnp.stack(jnp.meshgrid(steps, steps), axis=-1).reshape(1, -1, 2)
+    points = (pixels - size / 2) / photo.intrinsics[0, 0, 0] * distance
+    points = jnp.concatenate([points, jnp.zeros_like(points[..., :1])], axis=-1)
+    count, width = points.shape[1], 0.6 * spacing * distance / photo.intrinsics[0, 0, 0]
+    places = places_in_photo(photo, points, jnp.ones((1, count)), size)
+    inside = ((pixels > 0) & (pixels < size)).all(axis=-1)  # beyond the photo's edge places stay on it
+    opacities, quats = jnp.where(inside, 0.95, 0.0), jnp.eye(4)[:1].repeat(count, 0)[None]
+    gaussians = Gaussians(points, quats, jnp.full((1, count, 3), width), opacities, places * inside[..., None])
+
+    moved = photo.world_to_camera.at[:, :3, :3].set(axis_angle_to_matrix(jnp.array([0.0, 0.0, 0.3])))
+    camera = crop_camera(photo._replace(world_to_camera=moved.at[:, :2, 3].set(0.1).at[:, 2, 3].set(8.0)), 20, 10)
+    window = (40, 48)
+    centres = jnp.stack(jnp.meshgrid(jnp.arange(window[1]) + 0.5, jnp.arange(window[0]) + 0.5), axis=-1)
+    rays = (centres - camera.intrinsics[0, :2, 2]) / camera.intrinsics[0, 0, 0]
+    hit = 8.0 * jnp.concatenate([rays, jnp.ones((*window, 1))], axis=-1) - camera.world_to_camera[0, :3, 3]
+    hit = hit @ camera.world_to_camera[0, :3, :3]
+    expected = hit[..., :2] / distance * photo.intrinsics[0, 0, 0] + size / 2
+
+    def errors(draw):
+        drawn = np.asarray(draw(gaussians, camera, window).features[0])
+        covered = drawn[..., 2] > 0.5
+        assert covered.mean() > 0.5
+        return (size * drawn[..., :2] / drawn[..., 2:] - expected)[covered]
+
+    np.testing.assert_allclose(errors(rasterize_places), 0.0, **PIXEL_POSITIONS)
+    assert np.abs(errors(rasterize)).mean() > 0.5
+
+
+def test_where_nothing_is_shown_there_is_no_map():
+    here = jax.random.uniform(jax.random.key(0), (1, 50, 2))
+    np.testing.assert_array_equal(linear_map(here, jnp.zeros((1, 50, 3))), jnp.zeros((1, 2, 2)))
 
 
 def test_what_is_found_is_the_photo_s_share_of_a_pixel():

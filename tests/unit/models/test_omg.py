@@ -6,15 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.ndimage
 import scipy.spatial
 
 from omg_jax.avatar import most_opaque
 from omg_jax.configs import load_preset
-from omg_jax.geometry.camera import circle_camera
+from omg_jax.geometry.camera import circle_camera, world_to_pixels
 from omg_jax.geometry.normals import vertex_normals
 from omg_jax.geometry.subdivision import subdivide
 from omg_jax.head.model import head_vertices
 from omg_jax.models.omg import (
+    LARGEST_PLACED,
     PERSON,
     build_model,
     mirrored_vertices,
@@ -86,9 +88,56 @@ def test_a_neck_that_leaves_the_photo_ends_below_it(model, head, source):
     low = source.camera.world_to_camera.at[:, 1, 3].add(0.45)
     wide = build_model(config, head, seed=0)
     lowered = source._replace(camera=source.camera._replace(world_to_camera=low), matte=jnp.ones_like(source.matte))
-    mask = np.asarray(wide.plane_mask(lowered, head_vertices(head, lowered.params))[0])
+    mask = np.asarray(wide.plane_photo(lowered, head_vertices(head, lowered.params)).mask[0])
     column = mask[wide.plane_size - 1 :, mask.shape[1] // 2]
-    assert column[0] == 0.0 and column[-1] == 1.0
+    np.testing.assert_allclose(column[[0, -1]], [0.0, 1.0], **FLOAT32_ROUNDING)
+
+
+def test_a_plane_that_overlaps_goes_on_under_the_head_by_what_is_beside_it(model, head, source):
+    config = dataclasses.replace(CONFIG, plane=dataclasses.replace(CONFIG.plane, overlap=2))
+    overlapping, posed = build_model(config, head, seed=0), head_vertices(head, source.params)
+    photos = (network.plane_photo(source, posed) for network in (model, overlapping))
+    plain, wider = (jax.tree.map(lambda x: np.asarray(x)[0], photo) for photo in photos)
+    np.testing.assert_array_equal(plain.beside, wider.beside)
+    np.testing.assert_array_equal(plain.photo[plain.beside], wider.photo[plain.beside])
+    np.testing.assert_array_equal(plain.mask[plain.beside], wider.mask[plain.beside])
+    reached = scipy.ndimage.binary_dilation(plain.beside, np.ones((3, 3)), iterations=2) & ~plain.beside
+    person = reached & scipy.ndimage.binary_erosion(plain.photo[..., 3] > 0, np.ones((7, 7)))
+    assert person.sum() > 10
+    assert (wider.mask[person] > 0).all() and not plain.mask[reached].any()
+    assert not wider.mask[~plain.beside & ~reached].any()
+    graphdef, params, constants = split_model(overlapping)
+    plane = jax.jit(lambda p, s: merge_model(graphdef, p, constants).build(s, (0,)).plane)(params, source)
+    shown = np.asarray(plane.features[0, :, -1]).reshape(plain.beside.shape)
+    assert not shown[reached].any(), "a photo of the head would be looked up there"
+    assert shown[plain.beside].all()
+
+
+def test_a_carved_head_is_transparent_where_the_photo_shows_background(head, source):
+    """On its near side and on its far side."""
+    whole = build_model(CONFIG, head, seed=0)
+    config = dataclasses.replace(CONFIG, gaussians=dataclasses.replace(CONFIG.gaussians, carve=True))
+    carved = build_model(config, head, seed=0)
+    source = source._replace(matte=source.matte.at[:, :, : SIZE // 2].set(0.0).at[:, :, SIZE // 2 :].set(1.0))
+    kept, left = (np.asarray(build_level_0(model, source).opacities[0]) for model in (whole, carved))
+    x = np.asarray(world_to_pixels(source.camera, head_vertices(head, source.params))[0])[0, :, 0]
+    assert not left[x < SIZE // 2 - 1].any()
+    np.testing.assert_array_equal(left[x > SIZE // 2 + 1], kept[x > SIZE // 2 + 1])
+
+
+def test_gaussians_that_are_too_large_tell_no_place(head, source):
+    model = build_model(CONFIG, head, seed=0)
+    model.gaussian_heads.level_scale[...] = model.gaussian_heads.level_scale[...].at[0].set(0.5)
+    level = build_level_0(model, source)
+    shown, largest = np.asarray(level.features[0, :, -1]) > 0, np.asarray(level.scales[0]).max(axis=-1)
+    assert 0 < np.count_nonzero(shown) < np.count_nonzero(largest <= LARGEST_PLACED)
+    assert (largest > LARGEST_PLACED).any() and not shown[largest > LARGEST_PLACED].any()
+
+
+def build_level_0(model, source):
+    """The head's Gaussians."""
+    graphdef, params, constants = split_model(model)
+    return jax.jit(lambda p, s: merge_model(graphdef, p, constants).build(s, (0,)).levels[0])(params, source)
 
 
 def test_what_no_photo_shows_has_the_colour_of_what_is_nearest(head):
