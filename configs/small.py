@@ -33,7 +33,7 @@ CONFIG = Config(
             colour_skip=True,
         ),
         plane=PlaneConfig(
-            num_hidden=2, hidden=64, upsample=2, region="matte", margin=0.125, overlap=8, along_ray=True, capacity=32768
+            num_hidden=2, hidden=64, upsample=2, region="matte", margin=0.125, along_ray=True, capacity=32768
         ),
         refiner=UNetConfig(look_up=True),
         visibility_tolerance=0.006,  # 1.2 mm: tells an eyeball from the lid over it

@@ -40,7 +40,6 @@ class PlaneConfig:
     upsample: int = 1  # plane points per feature pixel, along each axis
     region: Literal["bottom", "matte"] = "bottom"  # of the matte outside the head: bottom quarter (paper), or all
     margin: float = 0.0  # the plane goes on by this share of the picture's side beyond its left, right and bottom edge
-    overlap: int = 0  # points by which the plane goes on under the head, with the colours beside it: no gaps in a turn
     along_ray: bool = False  # move points along their own viewing ray rather than along the view axis
     capacity: int = 24576  # points kept in an avatar: the most opaque; a warning tells how many were left out
 

@@ -196,8 +196,8 @@ def parts(case: Case, lod: int) -> dict[str, tuple[Callable, object]]:
 
     def plane(given):
         weights, local_map = given
-        photo = jnp.ones((len(target), *model(weights).plane_shape, 4))
-        return model(weights).plane_head(local_map, direction, photo, photo[..., 3], source.camera)
+        mask = jnp.ones((len(target), *model(weights).plane_shape))
+        return model(weights).plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
 
     def head(built):
         return model(params).pose(built, source.params.shape_params, batch.target_params, lod)

@@ -24,7 +24,7 @@ from omg_jax.models.precision import compute_in, full_float32, round_weights
 from omg_jax.models.pyramid import FEATURES_PER_TOKEN, FeaturePyramid
 from omg_jax.models.resize import resize_image
 from omg_jax.models.sampling import VisibilityFusion, sample_bilinear
-from omg_jax.models.shoulder import PlaneHead, extend, grow, release_shoulder_mask, shoulder_mask
+from omg_jax.models.shoulder import PlaneHead, extend, release_shoulder_mask, shoulder_mask
 from omg_jax.models.state import Constant
 from omg_jax.models.style_unet import StyleUNet
 from omg_jax.models.subdivide import HierarchicalSubdivision
@@ -59,17 +59,6 @@ class Reconstruction(NamedTuple):
     plane: Gaussians
     vertex_offsets: Float[Array, "b v 3"]
     photo: Float[Array, "b i j 3"]
-
-
-class PlanePhoto(NamedTuple):
-    """What the plane's Gaussians start from, point by point, with the plane's margin.
-
-    photo: colour on black and matte; mask: where they may stand; beside: where the head's mesh is not.
-    """
-
-    photo: Float[Array, "b i j 4"]
-    mask: Float[Array, "b i j"]
-    beside: Bool[Array, "b i j"]
 
 
 class OMG(nnx.Module):
@@ -162,12 +151,11 @@ class OMG(nnx.Module):
                 levels[lod] = with_places(levels[lod], source.camera, vertices, shown, image_size)
         plane = no_gaussians(len(offsets), self.config.gaussians.num_channels)
         if parts.shoulder:
-            at_plane = self.plane_photo(source, posed)
-            plane = self.plane_head(local_map, direction, at_plane.photo, at_plane.mask, source.camera)
+            mask = self.plane_mask(source, posed)
+            plane = self.plane_head(local_map, direction, source.image, source.matte, mask, source.camera)
         photo = source.image[:, :0, :0]
         if looks_up(self.config):
-            shown = at_plane.beside.reshape(plane.opacities.shape).astype(plane.means.dtype)
-            plane = with_places(plane, source.camera, plane.means, shown, image_size)
+            plane = with_places(plane, source.camera, plane.means, jnp.ones(plane.means.shape[:-1]), image_size)
             photo = off_black(source.image, source.matte)
         return Reconstruction(levels, plane, offsets, photo)
 
@@ -218,24 +206,17 @@ class OMG(nnx.Module):
         margin = upsample * self.plane_head.margin_cells(self.plane_size // upsample)
         return self.plane_size + margin, self.plane_size + 2 * margin
 
-    def plane_photo(self, source: Source, posed: Float[Array, "b v 3"]) -> PlanePhoto:
-        """The photo at the plane's points. The head reaches into the margin, and leaves it free.
-
-        With plane.overlap the photo and the mask go on under the head, by what is beside it.
-        """
-        size, plane, posed = self.plane_size, self.config.plane, jax.lax.stop_gradient(posed)
-        margin, faces = self.plane_shape[0] - size, self.head.get_value().faces
-        photo = jnp.concatenate([source.image, source.matte[..., None]], axis=-1)
-        photo = extend(resize_image(photo, (size, size)), margin)
+    def plane_mask(self, source: Source, posed: Float[Array, "b v 3"]) -> Float[Array, "b i j"]:
+        """Where plane Gaussians may stand, with the plane's margin: the head reaches into it, and leaves it free."""
+        size, posed, faces = self.plane_size, jax.lax.stop_gradient(posed), self.head.get_value().faces
+        margin = self.plane_shape[0] - size
         if self.config.differences.near_half_mask:
             depth, _ = zbuffer(posed, faces, source.camera, (self.config.image_size,) * 2)
-            mask = extend(resize_image(release_shoulder_mask(depth)[..., None], (size, size))[..., 0], margin)
-            return PlanePhoto(photo, mask, jnp.ones(mask.shape, bool))
+            return extend(resize_image(release_shoulder_mask(depth)[..., None], (size, size))[..., 0], margin)
         camera = crop_camera(scale_camera(source.camera, size / self.config.image_size), 0, -margin)
         depth, _ = zbuffer(posed, faces, camera, self.plane_shape)
-        beside = ~jnp.isfinite(depth)
-        photo, free = grow(photo, beside, plane.overlap)
-        return PlanePhoto(photo, shoulder_mask(photo[..., 3], free, plane.region, size), beside)
+        matte = extend(resize_image(source.matte[..., None], (size, size))[..., 0], margin)
+        return shoulder_mask(matte, depth, self.config.plane.region, size)
 
     def pose(
         self, reconstruction: Reconstruction, shape_params: Float[Array, "b s"], params: HeadParams, lod: int

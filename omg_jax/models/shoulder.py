@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from omg_jax.config import Differences, GaussianConfig, PlaneConfig
 from omg_jax.geometry.camera import camera_centre, camera_forward, focal_and_centre
@@ -52,37 +52,17 @@ def plane_points(
 
 
 def shoulder_mask(
-    matte: Float[Array, "b i j"], free: Bool[Array, "b i j"], region: str, size: int
+    matte: Float[Array, "b i j"], head_depth: Float[Array, "b i j"], region: str, size: int
 ) -> Float[Array, "b i j"]:
-    """Where plane Gaussians may stand: the bottom quarter of the photo's matte, or all of it, where the head is not.
+    """Where plane Gaussians may stand: the bottom quarter of the photo's matte, or all of it, outside the head mesh.
 
-    free: where the head's mesh leaves room; size: rows of the photo, without a margin.
+    head_depth is the z-buffer of the source head, infinite outside; size: rows of the photo, without a margin.
     """
-    mask = jnp.where(free, matte, 0.0)
+    mask = jnp.where(jnp.isfinite(head_depth), 0.0, matte)
     if region == "matte":
         return mask
     row = jnp.arange(matte.shape[1])[:, None]
     return jnp.where(row >= (1.0 - MASK_BOTTOM_SHARE) * size, mask, 0.0)
-
-
-def grow(
-    image: Float[Array, "b h w c"], known: Bool[Array, "b h w"], steps: int
-) -> tuple[Float[Array, "b h w c"], Bool[Array, "b h w"]]:
-    """The picture with what is known grown by so many pixels, by the mean of known neighbours; and where it is known.
-
-    The picture is unchanged where it is known, and at the end where it still is not.
-    """
-
-    def sums(x: Array) -> Array:
-        return jax.lax.reduce_window(x, 0.0, jax.lax.add, (1, 3, 3, 1), (1, 1, 1, 1), "SAME")
-
-    share = known[..., None].astype(image.dtype)
-    grown = image * share
-    for _ in range(steps):
-        count = sums(share)
-        grown = jnp.where(share > 0, grown, sums(grown) / jnp.maximum(count, 1.0))
-        share = jnp.minimum(count, 1.0)
-    return jnp.where(share > 0, grown, image), share[..., 0] > 0
 
 
 def release_shoulder_mask(head_depth: Float[Array, "b h w"]) -> Float[Array, "b h w"]:
@@ -130,17 +110,15 @@ class PlaneHead(nnx.Module):
         self,
         local_map: Float[Array, "b s s c"],
         direction: Float[Array, "b 27"],
-        photo: Float[Array, "b i j 4"],
+        image: Float[Array, "b h w 3"],
+        matte: Float[Array, "b h w"],
         mask: Float[Array, "b i j"],
         camera: Camera,
     ) -> Gaussians:
-        """All plane Gaussians, row by row with the margin's; where their mask is zero so is the opacity.
-
-        photo: its colour on black and its matte at every one of them.
-        """
+        """All plane Gaussians, row by row with the margin's; where their mask is zero so is the opacity."""
         cells = local_map.shape[1]
         size, margin = (self.plane.upsample * count for count in (cells, self.margin_cells(cells)))
-        raw = self.raw_attributes(local_map, direction, photo)
+        raw, photo = self.raw_attributes(local_map, direction, image, matte)
         c, (batch, height, width) = self.gaussians.num_channels, raw.shape[:3]
         axis = 2 if self.differences.column_sigmoid else 3
         first, rest = jnp.split(raw[..., :c], [3], axis=axis)
@@ -166,8 +144,10 @@ class PlaneHead(nnx.Module):
         """By how many of its pixels an F_local of size x size is extended."""
         return round(self.plane.margin * size)
 
-    def raw_attributes(self, local_map: Array, direction: Array, photo: Array) -> Float[Array, "b i j o"]:
-        """Attributes before activation."""
+    def raw_attributes(
+        self, local_map: Array, direction: Array, image: Array, matte: Array
+    ) -> tuple[Float[Array, "b p q o"], Float[Array, "b p q 4"] | None]:
+        """Attributes before activation, and the photo with its matte at the plane's points (with the colour skip)."""
         size, upsample = local_map.shape[1], self.plane.upsample
         margin = self.margin_cells(size)
         x = extend(local_map, margin)
@@ -178,5 +158,7 @@ class PlaneHead(nnx.Module):
         if upsample > 1:
             x = resize_image(x, (upsample * x.shape[1], upsample * x.shape[2]))
         if not self.gaussians.colour_skip:
-            return self.out(x)
-        return self.out(jnp.concatenate([x, photo], axis=-1))
+            return self.out(x), None
+        photo = resize_image(jnp.concatenate([image, matte[..., None]], axis=-1), (upsample * size,) * 2)
+        photo = extend(photo, upsample * margin)
+        return self.out(jnp.concatenate([x, photo], axis=-1)), photo

@@ -1,5 +1,7 @@
 """The light refiner of the small preset: a residual UNet over the splatted features."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -8,6 +10,7 @@ from jaxtyping import Array, Float
 from omg_jax.config import UNetConfig
 
 LEAK = 0.2
+SMOOTH_BLOCK = 8  # pixels; smaller in pictures that are no multiple of it
 START_GATE_LOGIT = 2.0  # nine tenths: from a half, training opens the gate in thousands of steps only
 
 
@@ -63,6 +66,15 @@ def convolve_by_blocks(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c o
     return spread_blocks(convolve(x, jnp.concatenate(shifted, axis=-1), stride=2, padding=((1, 1), (1, 1))))
 
 
+def smooth(x: Float[Array, "b h w c"], weights: Float[Array, "b h w 1"]) -> Float[Array, "b h w c"]:
+    """The weighted mean of some blocks around every pixel, continuous; zero where there is no weight."""
+    (b, h, w, c), block = x.shape, math.gcd(SMOOTH_BLOCK, *x.shape[1:3])
+    sums = jnp.concatenate([weights * x, weights], axis=-1).reshape(b, h // block, block, w // block, block, c + 1)
+    sums = jax.lax.reduce_window(sums.sum(axis=(2, 4)), 0.0, jax.lax.add, (1, 3, 3, 1), (1, 1, 1, 1), "SAME")
+    sums = jax.image.resize(sums, (b, h, w, c + 1), "bilinear")
+    return sums[..., :c] / jnp.maximum(sums[..., c:], 1.0)
+
+
 class SkipConv(nnx.Conv):
     """The 3x3 convolution of a skip's channels and, enlarged, the coarser ones, side by side."""
 
@@ -77,6 +89,9 @@ class UNetRefiner(nnx.Module):
 
     With config.look_up the coarse colour is first blended, by a learned gate per pixel, with what was looked up in the
     photo (see omg_jax.models.lookup): ``coarse + gate (found - shown coarse)``. The gate starts nearly open.
+
+    Where the photo shows a pixel, of the residual only the smooth part is added (see smooth): light changes as a head
+    turns, but what is fine in a face is the photo's, and every guess at it takes from the likeness.
 
     The residual starts at zero, so an untrained refiner passes this picture through. Height and width must be
     even, and multiples of 2^(number of widths - 1), else ValueError. The result is not clipped.
@@ -129,4 +144,6 @@ class UNetRefiner(nnx.Module):
         if looked_up is None:
             return coarse + residual
         found, shown = looked_up
-        return coarse + nnx.sigmoid(residual[..., 3:]) * (found - shown * coarse) + residual[..., :3]
+        gate, residual = nnx.sigmoid(residual[..., 3:]), residual[..., :3]
+        residual = (1.0 - shown) * residual + shown * smooth(residual, shown)
+        return coarse + gate * (found - shown * coarse) + residual

@@ -11,7 +11,7 @@ from omg_jax.head.model import head_vertices
 from omg_jax.models.embedding import harmonic_embedding
 from omg_jax.models.resize import resize_aligned
 from omg_jax.models.sampling import VisibilityFusion, sample_bilinear
-from omg_jax.models.shoulder import extend, grow, plane_points, shoulder_mask
+from omg_jax.models.shoulder import extend, plane_points, shoulder_mask
 from omg_jax.types import Camera
 from tests.tolerances import EXACT, FLOAT32_ROUNDING, PLANE_PIXELS, PLANE_POINTS
 
@@ -100,24 +100,12 @@ def test_the_margin_goes_on_left_right_and_below():
 
 
 def test_shoulder_mask_regions():
-    free = jnp.ones((1, 8, 8), bool).at[0, 2:7, 2:6].set(False)
+    depth = jnp.full((1, 8, 8), jnp.inf).at[0, 2:7, 2:6].set(9.0)
     matte = jnp.ones((1, 8, 8)).at[0, :, 0].set(0.0)
-    paper = np.asarray(shoulder_mask(matte, free, "bottom", 8))[0]
+    paper = np.asarray(shoulder_mask(matte, depth, "bottom", 8))[0]
     assert paper[:6].sum() == 0 and paper[7].sum() == 7 and paper[6].sum() == 3
-    whole = np.asarray(shoulder_mask(matte, free, "matte", 8))[0]
+    whole = np.asarray(shoulder_mask(matte, depth, "matte", 8))[0]
     assert whole.sum() == 7 * 8 - 5 * 4
-
-
-def test_what_is_known_grows_by_its_neighbours_means():
-    picture = jnp.array([[[1.0, 3.0, -1.0, -1.0, -1.0, 8.0]]])[..., None]
-    known = picture[..., 0] >= 0
-    once, reached = grow(picture, known, 1)
-    np.testing.assert_allclose(once[0, 0, :, 0], [1.0, 3.0, 3.0, -1.0, 8.0, 8.0], **EXACT)
-    np.testing.assert_array_equal(reached[0, 0], [True, True, True, False, True, True])
-    twice, reached = grow(picture, known, 2)
-    np.testing.assert_allclose(twice[0, 0, :, 0], [1.0, 3.0, 3.0, 5.5, 8.0, 8.0], **EXACT)
-    assert reached.all()
-    np.testing.assert_array_equal(grow(picture, known, 0)[0], picture)
 
 
 def test_a_photo_with_a_margin_shows_what_lies_there(head, source):

@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from scipy.ndimage import map_coordinates
+from scipy.signal import convolve2d
 
 from omg_jax.config import UNetConfig
-from omg_jax.models.unet import UNetRefiner, activate, convolve, convolve_by_blocks, convolve_enlarged
+from omg_jax.models.unet import UNetRefiner, activate, convolve, convolve_by_blocks, convolve_enlarged, smooth
 from tests.tolerances import FLOAT32_ROUNDING
 
 
@@ -47,7 +49,40 @@ def plain(refiner: UNetRefiner, features, looked_up=None):
     if looked_up is None:
         return coarse + refiner.last(x)
     (found, shown), gate = looked_up, nnx.sigmoid(refiner.last(x)[..., 3:])
-    return (1 - gate * shown) * coarse + gate * found + refiner.last(x)[..., :3]
+    residual = refiner.last(x)[..., :3]
+    residual = residual + shown * (smooth(residual, shown) - residual)
+    return (1 - gate * shown) * coarse + gate * found + residual
+
+
+def test_smoothing_is_a_weighted_mean_of_blocks_interpolated_between_them():
+    x, weights = np.asarray(random(1, 24, 32, 2)), np.random.default_rng(1).random((1, 24, 32, 1), np.float32)
+    weights[:, :, 24:] = 0.0
+
+    def enlarged_sums(values):
+        blocks = values.reshape(3, 8, 4, 8).sum(axis=(1, 3))
+        sums = convolve2d(blocks, np.ones((3, 3)), mode="same")
+        rows, columns = np.mgrid[:24, :32] / 8 - 7 / 16
+        return map_coordinates(sums, [rows, columns], order=1, mode="nearest")
+
+    total = enlarged_sums(weights[0, ..., 0])
+    expected = np.stack([enlarged_sums((weights * x)[0, ..., c]) / np.maximum(total, 1.0) for c in (0, 1)], axis=-1)
+    np.testing.assert_allclose(smooth(jnp.asarray(x), jnp.asarray(weights))[0], expected, **FLOAT32_ROUNDING)
+    even = smooth(jnp.ones((1, 24, 32, 1)), jnp.asarray(weights))[0, :, :24]
+    np.testing.assert_allclose(even, 1.0, **FLOAT32_ROUNDING)
+    np.testing.assert_array_equal(smooth(jnp.asarray(x), jnp.zeros((1, 24, 32, 1))), 0.0)
+
+
+def test_detail_of_what_the_photo_shows_is_the_photo_s():
+    """A guess at every pixel moves no pixel against its neighbours."""
+    refiner = UNetRefiner(5, UNetConfig(widths=(4, 6), look_up=True), rngs=nnx.Rngs(0))
+    refiner.last.kernel[...] = random(*refiner.last.kernel.shape)
+    features, shown = random(1, 32, 32, 5), jnp.ones((1, 32, 32, 1))
+    features = features.at[..., :3].set(0.5)
+    found = jnp.full((1, 32, 32, 3), 0.5)
+    added = np.asarray(refiner(features, (found, shown)) - 0.5)
+    steps = np.abs(np.diff(added, axis=1))
+    assert 10 * steps.max() < np.abs(np.diff(np.asarray(refiner(features, (found, 0 * shown))), axis=1)).max()
+    assert np.abs(added).max() > 0.01
 
 
 @pytest.mark.parametrize("look_up", [False, True])
