@@ -14,7 +14,9 @@ CONFIG = dataclasses.replace(
         width=16,
         pyramid_channels=(8, 8, 16, 16),
         transformer=TransformerConfig(num_layers=1, num_heads=2, hidden=32, self_attention=False),
-        gaussians=GaussianConfig(num_channels=8, hidden=16, max_scale=0.1, opaque_start=True, colour_skip=True),
+        gaussians=GaussianConfig(
+            num_channels=8, hidden=16, max_scale=0.1, opaque_start=True, carve=True, colour_skip=True
+        ),
         plane=PlaneConfig(num_hidden=1, hidden=16, upsample=1, region="matte", along_ray=True, capacity=1600),
         refiner=UNetConfig(widths=(8, 16), look_up=True),
         image_size=128,

@@ -23,6 +23,7 @@ from omg_jax.models.dinov2 import DinoV2
 from omg_jax.models.omg import OMG, FrameModel, Source
 from omg_jax.models.resize import resize_image
 from omg_jax.models.state import merge_model, split_model
+from omg_jax.splat.api import rasterize
 from omg_jax.types import Camera, Gaussians, HeadGaussians, HeadParams, Torso
 
 MIN_PLANE_OPACITY = 1e-4  # plane Gaussians below this are dropped, as in the release
@@ -267,7 +268,9 @@ def frame_program(graphdef: nnx.GraphDef, lod: int, image_size: tuple[int, int],
         model = merge_model(graphdef, *parameters)
         gaussians = pose_person(model, person, params, camera, lod, torso)
         gaussians, view = jax.tree.map(lambda x: x[None], (gaussians, view))
-        output = model.splat(gaussians, view, image_size)
+        if not refine:
+            gaussians = gaussians._replace(features=gaussians.features[..., :3])
+        output = (model.splat if refine else rasterize)(gaussians, view, image_size)
         coarse = output.features[..., :3]
         refined = model.refine(output.features, person.photo[None]) if refine else coarse
         return Frame(*(jnp.clip(x[0], 0.0, 1.0) for x in (coarse, refined)), output.alpha[0])

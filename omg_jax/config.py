@@ -39,7 +39,7 @@ class PlaneConfig:
     hidden: int = 128  # channels of each
     upsample: int = 1  # plane points per feature pixel, along each axis
     region: Literal["bottom", "matte"] = "bottom"  # of the matte outside the head: bottom quarter (paper), or all
-    margin: float = 0.0  # the plane goes on by this share of the picture's side beyond its left, right and bottom edge
+    margin: float = 0.0  # share of the photo's side by which its left, right and bottom edge repeat, for the head too
     along_ray: bool = False  # move points along their own viewing ray rather than along the view axis
     capacity: int = 24576  # points kept in an avatar: the most opaque; a warning tells how many were left out
 

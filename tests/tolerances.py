@@ -15,6 +15,10 @@ SKINNING = dict(rtol=1e-5, atol=1e-5)  # world units; a chain of float32 rotatio
 ROTATIONS = dict(rtol=0, atol=5e-6)  # radians and matrix entries; float32, through an arc tangent or arc sine and back
 CAMERA_DEGREES = dict(rtol=0, atol=1e-3)  # float32 sines and cosines, a hundred-thousandth of a radian
 PIXEL_POSITIONS = dict(rtol=0, atol=1e-2)  # pixels: float32 projection at a depth of ten units and 512 pixels
+PLACES_IN_STEPS = 0.5  # pixels; mean error of places that go in steps of eight
+MAP_OF_MOST = dict(rtol=0, atol=5e-2)  # matrix entries; a thirtieth of the weight does not move, at an angle of 0.3
+GUESSED_DETAIL = 0.1  # of a residual's differences between neighbours, what its means over 24 pixels may leave
+GUESSED_LIGHT = 0.01  # what they must leave of the residual itself
 EXACT = dict(rtol=0, atol=0)  # the same bits
 FRAME = dict(rtol=0, atol=2e-5)  # colours of two compilations of one frame: sums in other orders, through the refiner
 LOOP_WEIGHTS = dict(rtol=0, atol=1e-6)  # float64 weights stored in float32, applied to coordinates of order one

@@ -37,7 +37,6 @@ from omg_jax.models.dinov2 import CONFIGS, DinoV2
 from omg_jax.models.omg import FrameModel, Source, build_model
 from omg_jax.models.precision import compute_dtype
 from omg_jax.models.state import merge_model, split_model
-from omg_jax.splat.api import rasterize
 from omg_jax.types import Camera, HeadParams
 
 PROTOCOL_FRAMES, PROTOCOL_WARM_UPS = 100, 2  # the authors' timer
@@ -168,8 +167,9 @@ def measure_level(
         return pose_person(merge_model(graphdef, *parameters), person, params, camera, lod)
 
     @jax.jit
-    def splat(gaussians, camera):
-        return rasterize(gaussians, camera, size).features
+    def splat(parameters, gaussians, camera):
+        one = jax.tree.map(lambda x: x[None], (gaussians, camera))
+        return merge_model(graphdef, *parameters).splat(*one, size).features[0]
 
     @jax.jit
     def refiner(parameters, features, photo):
@@ -180,14 +180,14 @@ def measure_level(
         """The paper's timed part: the head's new vertices go into the Gaussians, which are splatted and refined."""
         first = gaussians.means.shape[0] - vertices.shape[0]
         gaussians = gaussians._replace(means=gaussians.means.at[first:].set(vertices))
-        return refiner(parameters, splat(gaussians, camera), person.photo)
+        return refiner(parameters, splat(parameters, gaussians, camera), person.photo)
 
     gaussians = head(parameters, person, params, camera)
-    features = splat(gaussians, camera)
+    features = splat(parameters, gaussians, camera)
     frame = frame_program(graphdef, lod, size, has_refiner)
     stages = {
         "head": stage(head, (parameters, person, params, camera), repeats),
-        "splat": stage(splat, (gaussians, camera), repeats),
+        "splat": stage(splat, (parameters, gaussians, camera), repeats),
     }
     if has_refiner:
         stages["refiner"] = stage(refiner, (parameters, features, person.photo), repeats)

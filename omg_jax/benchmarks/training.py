@@ -32,7 +32,6 @@ from omg_jax.models.embedding import harmonic_embedding
 from omg_jax.models.omg import Source, build_model
 from omg_jax.models.precision import compute_dtype
 from omg_jax.models.state import merge_model, split_model
-from omg_jax.splat.api import rasterize
 from omg_jax.training.parallel import AXIS, make_driver
 from omg_jax.training.state import apply_gradients, init_state
 from omg_jax.training.step import Frozen, make_train_step
@@ -203,7 +202,7 @@ def parts(case: Case, lod: int) -> dict[str, tuple[Callable, object]]:
         return model(params).pose(built, source.params.shape_params, batch.target_params, lod)
 
     def splat(gaussians):
-        return rasterize(gaussians, batch.target_camera, size).features
+        return model(params).splat(gaussians, batch.target_camera, size).features
 
     def refine(given):
         weights, features, photo = given

@@ -34,8 +34,8 @@ from omg_jax.splat.api import rasterize
 from omg_jax.types import Camera, Gaussians, HeadGaussians, HeadParams, PairBatch, PairOutput, RenderOutput
 
 PERSON = 0.5  # share of the person from which on a vertex shows them
-CARVED_BELOW = 0.3  # share of the person below which a Gaussian loses opacity: half of a soft border is theirs
-LARGEST_PLACED = 0.04  # world units of standard deviation, three pixels or so of level 0's distance between vertices
+CARVED_BELOW = 0.3  # share of the person below which a Gaussian loses opacity; a soft border's inner part stays whole
+LARGEST_PLACED = 0.04  # world units; the largest standard deviation of a Gaussian with a place: 1.4 vertices of level 0
 TYPICAL_DISTANCE = 9.2  # world units from the camera to a portrait's head; only sets where the plane's scales start
 
 
@@ -87,7 +87,7 @@ class OMG(nnx.Module):
                 template = jnp.asarray(head.template)
                 levels = [subdivide_to_level(subdivision, template, k) for k in range(config.num_levels + 1)]
             self.mirrored = nnx.List([Constant(jnp.asarray(mirrored_vertices(np.asarray(v)))) for v in levels])
-        margin = round(config.plane.margin * config.image_size) if parts.shoulder else 0
+        margin = round(config.plane.margin * config.image_size)
         self.fusion = VisibilityFusion(config.image_size, config.visibility_tolerance, differences, margin)
         spacing = jnp.asarray(vertex_spacing(np.asarray(head.template), np.asarray(head.faces)))[:, None]
         self.gaussian_heads = GaussianHeads(
@@ -192,7 +192,7 @@ class OMG(nnx.Module):
     def visible_vertices(
         self, vertices: Float[Array, "b n 3"], posed: Float[Array, "b v 3"], lod: int, camera: Camera
     ) -> Bool[Array, "b n"]:
-        """Which vertices of a level the photo shows (Eq. 5); posed: those of level 0, in the same pose."""
+        """Which vertices of a level the photo shows (Eq. 5), with its margin; posed: those of level 0, in its pose."""
         if not self.config.parts.occlusion_mask:
             return jnp.ones(vertices.shape[:2], bool)
         if self.config.subdivision == "midpoint":  # all levels share the surface of level 0, which has fewer faces
@@ -245,6 +245,7 @@ class OMG(nnx.Module):
         refine = jax.checkpoint(self.refine) if remat else self.refine
         return output.features[..., :3], refine(output.features, photo), output
 
+    @full_float32
     def splat(self, gaussians: Gaussians, camera: Camera, image_size: tuple[int, int]) -> RenderOutput:
         """The Gaussians' features as the camera sees them, ready for ``refine``."""
         draw = rasterize_places if looks_up(self.config) else rasterize
@@ -333,7 +334,8 @@ def carve(gaussians: HeadGaussians, source: Source, points: Float[Array, "b n 3"
     """The Gaussians, transparent where the photo shows background: what lies before or behind it is not the person."""
     pixels, _ = world_to_pixels(source.camera, points)
     matte = sample_bilinear(source.matte[..., None], pixels)[..., 0]
-    return gaussians._replace(opacities=gaussians.opacities * jnp.minimum(matte / CARVED_BELOW, 1.0))
+    share = jax.lax.stop_gradient(jnp.minimum(matte / CARVED_BELOW, 1.0))
+    return gaussians._replace(opacities=gaussians.opacities * share)
 
 
 def no_gaussians(batch: int, num_channels: int) -> Gaussians:

@@ -91,7 +91,7 @@ class VisibilityFusion(nnx.Module):
         faces: Int[Array, "f 3"],
         camera: Camera,
     ) -> Bool[Array, "b n"]:
-        """Which vertices the photo shows (Eq. 5); occluder is the mesh that hides them, with its faces."""
+        """Which vertices the photo with its margin shows (Eq. 5); occluder: the mesh that hides them, and its faces."""
         arguments = jax.lax.stop_gradient((vertices, occluder))
         if self.differences.normalised_depths:
             return release_visibility(*arguments, faces, camera, self.image_size)

@@ -94,9 +94,8 @@ def test_a_neck_that_leaves_the_photo_ends_below_it(model, head, source):
 
 def test_a_carved_head_is_transparent_where_the_photo_shows_background(head, source):
     """On its near side and on its far side."""
-    whole = build_model(CONFIG, head, seed=0)
-    config = dataclasses.replace(CONFIG, gaussians=dataclasses.replace(CONFIG.gaussians, carve=True))
-    carved = build_model(config, head, seed=0)
+    options = (dataclasses.replace(CONFIG.gaussians, carve=carve) for carve in (False, True))
+    whole, carved = (build_model(dataclasses.replace(CONFIG, gaussians=each), head, seed=0) for each in options)
     source = source._replace(matte=source.matte.at[:, :, : SIZE // 2].set(0.0).at[:, :, SIZE // 2 :].set(1.0))
     kept, left = (np.asarray(build_level_0(model, source).opacities[0]) for model in (whole, carved))
     x = np.asarray(world_to_pixels(source.camera, head_vertices(head, source.params))[0])[0, :, 0]
