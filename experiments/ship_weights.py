@@ -2,6 +2,7 @@
 
     python experiments/ship_weights.py RUN/weights.safetensors
     python experiments/ship_weights.py A/weights.safetensors B/weights.safetensors --shares 0.4 0.6
+    python experiments/ship_weights.py omg_jax/assets/small.safetensors --refiner RUN/weights.safetensors
 
 Of several files the mean is shipped: runs that began from each other's weights lie near enough, and it is better than
 each (Wortsman et al., "Model soups", ICML 2022).
@@ -32,6 +33,8 @@ class Options:
     """Weights files that omg train wrote."""
     shares: tuple[float, ...] = (1.0,)
     """What each of them counts; they add up to 1."""
+    refiner: Path | None = None
+    """Weights whose refiner is shipped with the others' other parts."""
 
 
 def main(options: Options) -> None:
@@ -44,6 +47,8 @@ def main(options: Options) -> None:
     params = jax.tree.map(
         lambda *parts: sum(share * np.asarray(part) for share, part in zip(options.shares, parts, strict=True)), *found
     )
+    if options.refiner:
+        params["refiner"] = load_weights(options.refiner, shapes)["refiner"]
     target = ASSETS / f"{meta.preset}.safetensors"
     save_weights(target, params, meta, dtype=np.float16)
     count = sum(array.size for array in jax.tree.leaves(params))

@@ -77,7 +77,7 @@ def frame_to_photo(
     near_frame = (jnp.abs(here - 0.5) <= 1.0).all(axis=-1) & (depth >= NEAR)  # false where not finite
     here = jnp.where(near_frame[..., None], here, 0.5)
     shown = places[..., 2]
-    weights = jnp.where(near_frame, shown * gaussians.opacities * jnp.max(gaussians.scales, axis=-1) ** 4, 0.0)
+    weights = jnp.where(near_frame, shown * gaussians.opacities * jnp.max(gaussians.scales, axis=-1) ** 2, 0.0)
     there = places[..., :2] / jnp.maximum(shown, LEAST_SHOWN)[..., None]
     return here, linear_map(here, there, weights)
 
