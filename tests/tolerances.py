@@ -16,7 +16,7 @@ ROTATIONS = dict(rtol=0, atol=5e-6)  # radians and matrix entries; float32, thro
 CAMERA_DEGREES = dict(rtol=0, atol=1e-3)  # float32 sines and cosines, a hundred-thousandth of a radian
 PIXEL_POSITIONS = dict(rtol=0, atol=1e-2)  # pixels: float32 projection at a depth of ten units and 512 pixels
 PLACES_IN_STEPS = 0.5  # pixels; mean error of places that go in steps of eight
-MAP_OF_MOST = dict(rtol=0, atol=5e-2)  # matrix entries; a thirtieth of the weight does not move, at an angle of 0.3
+MAP_OF_MOST = dict(rtol=0, atol=5e-2)  # matrix entries; a twenty-fifth of the weight does not move, at 0.3 radians
 GUESSED_DETAIL = 0.1  # of a residual's differences between neighbours, what its means over 24 pixels may leave
 GUESSED_LIGHT = 0.01  # what they must leave of the residual itself
 EXACT = dict(rtol=0, atol=0)  # the same bits

@@ -68,8 +68,8 @@ def frame_to_photo(
 ) -> tuple[Float[Array, "b n 2"], Float[Array, "b 2 2"]]:
     """(where the frame shows each Gaussian, 0 to 1 from edge to edge; the linear map from there to places).
 
-    A Gaussian counts by the area that it paints and by how far the map has to reach from its centre, both its size
-    squared: a head's few large ones more than a plane's many small ones. What the frame does not show counts nothing.
+    A Gaussian counts by the area that it paints, its size squared: a head's few large ones as much as a plane's many
+    small ones, which the map matters less to. What the frame does not show counts nothing.
     """
     _, places = split_places(gaussians.features)
     pixels, depth = world_to_pixels(camera, gaussians.means)

@@ -119,7 +119,7 @@ def test_every_picture_of_a_batch_has_its_own_map(card):
 def test_the_map_follows_large_gaussians_rather_than_many_small_ones(card):
     """As those of a head's level 0 before a still plane of four times as many."""
     still = jax.tree.map(lambda x: x.repeat(4, axis=1), card.gaussians)
-    still = still._replace(scales=0.3 * still.scales)
+    still = still._replace(scales=0.1 * still.scales)
     turn = axis_angle_to_matrix(jnp.array([0.0, 0.0, 0.3]))
     head = card.gaussians._replace(means=card.gaussians.means @ turn.T)
     both = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), still, head)
