@@ -268,11 +268,12 @@ def frame_program(graphdef: nnx.GraphDef, lod: int, image_size: tuple[int, int],
         model = merge_model(graphdef, *parameters)
         gaussians = pose_person(model, person, params, camera, lod, torso)
         gaussians, view = jax.tree.map(lambda x: x[None], (gaussians, view))
-        if not refine:
-            gaussians = gaussians._replace(features=gaussians.features[..., :3])
-        output = (model.splat if refine else rasterize)(gaussians, view, image_size)
-        coarse = output.features[..., :3]
-        refined = model.refine(output.features, person.photo[None]) if refine else coarse
+        if refine:
+            output = model.splat(gaussians, view, image_size)
+            coarse, refined = output.features[..., :3], model.refine(output.features, person.photo[None])
+        else:
+            output = rasterize(gaussians._replace(features=gaussians.features[..., :3]), view, image_size)
+            coarse = refined = output.features
         return Frame(*(jnp.clip(x[0], 0.0, 1.0) for x in (coarse, refined)), output.alpha[0])
 
     return play

@@ -19,7 +19,7 @@ from omg_jax.head.model import HeadModel, head_vertices
 from omg_jax.models.dinov2 import CONFIGS, PATCH_SIZE
 from omg_jax.models.embedding import harmonic_embedding
 from omg_jax.models.gaussian_heads import GaussianHeads, OffsetHead
-from omg_jax.models.lookup import NUM_PLACE_CHANNELS, look_up, off_black, places_in_photo, rasterize_places
+from omg_jax.models.lookup import look_up, off_black, places_in_photo, rasterize_places, split_places
 from omg_jax.models.precision import compute_in, full_float32, round_weights
 from omg_jax.models.pyramid import FEATURES_PER_TOKEN, FeaturePyramid
 from omg_jax.models.resize import resize_image
@@ -257,8 +257,8 @@ class OMG(nnx.Module):
         if not self.config.parts.refiner:
             return features[..., :3]
         if looks_up(self.config):
-            places = features[..., -NUM_PLACE_CHANNELS:]
-            return self.refiner(features[..., :-NUM_PLACE_CHANNELS], look_up(photo, places))
+            features, places = split_places(features)
+            return self.refiner(features, look_up(photo, places))
         if self.config.differences.refiner_noise and self.config.refiner is None:
             return self.refiner(features, jax.random.key(0))
         return self.refiner(features)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from omg_jax.evaluation.protocol import PROTOCOLS
 from omg_jax.head.load import load_head
 from tests.unit.evaluation.small_clips import FRAMES, write_small_clips
 
@@ -120,7 +121,8 @@ def test_input_that_cannot_be_evaluated(omg, clips, pictures, network, tmp_path)
     ):
         assert_refused(omg("evaluate", *options), *words)
     (pictures / "protocol.json").write_text(json.dumps({"protocol": {"name": "self", "version": 0}}))
-    assert_refused(omg("evaluate", *named, "--data", clips), "another protocol: its version is 0")
+    expected = f"another protocol: its version is 0, expected {PROTOCOLS['self'].version}"
+    assert_refused(omg("evaluate", *named, "--data", clips), expected)
 
 
 def assert_refused(run, *words: str) -> None:

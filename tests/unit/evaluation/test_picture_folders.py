@@ -93,9 +93,12 @@ def test_pictures_made_for_something_else_are_refused(pair_set, drawn):
     write_protocol(drawn, pair_set)
     pictures_method(drawn, pair_set)
     made_for = json.loads((drawn / PROTOCOL_NAME).read_text())
-    newer = made_for["protocol"]["version"] + 1
+    version = made_for["protocol"]["version"]
     for change, message in (
-        ({"protocol": made_for["protocol"] | {"version": newer}}, f"another protocol: its version is {newer}"),
+        (
+            {"protocol": made_for["protocol"] | {"version": version + 1}},
+            f"another protocol: its version is {version + 1}, expected {version}",
+        ),
         ({"data": {"name": "others", "sha256": "another"}}, "other data"),
     ):
         (drawn / PROTOCOL_NAME).write_text(json.dumps(made_for | change))
