@@ -53,14 +53,14 @@ FREE_FIELDS = ("max_pairs",)  # two that differ in these alone agree on every pa
 PROTOCOLS = {
     "self": Protocol(
         name="self",
-        version=2,
+        version=3,
         pairing="each clip drives its own first frame",
         drivers="all frames of the clip but the source frame",
         targets="the driver frame",
     ),
     "cross": Protocol(
         name="cross",
-        version=2,
+        version=3,
         pairing="pair i: the photo is of clip i, the driver clip (i + 1) mod n of n clips in the order of their names",
         drivers="all frames of the driver clip",
         targets="none: identity is compared with the photo, pose and expression with the driver frame",

@@ -22,7 +22,7 @@ from omg_jax.tracking.torso import follow_torso
 from omg_jax.tracking.video import video_frames, video_info
 
 PUBLIC_CLIPS = ("franck", "cap12", "carphone")
-VERSION = 2  # goes up when other frames are chosen, or they are tracked or cut out otherwise
+VERSION = 3  # goes up when other frames are chosen, or they are tracked or cut out otherwise
 NUM_TARGETS = 50
 # Of the distance of the outer corners of the eyes: frames that hardly differ from the photo tell nothing apart.
 MIN_MOTION = 0.1

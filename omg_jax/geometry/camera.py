@@ -19,13 +19,13 @@ FACING = (1.0, -1.0, -1.0)
 MIN_DEPTH = 1e-4
 
 
-def portrait_intrinsics(image_size: tuple[int, int]) -> Float[Array, "3 3"]:
-    """Intrinsics of the paper's camera for an image of (height, width) pixels.
+def portrait_intrinsics(image_size: tuple[int, int], focal: ArrayLike = PORTRAIT_FOCAL) -> Float[Array, "3 3"]:
+    """Intrinsics for an image of (height, width) pixels; without a focal length those of the paper's camera.
 
-    The focal length is 12 half sides (of the shorter side), the principal point the image's centre.
+    focal: the focal length over half the shorter side. The principal point is the image's centre.
     """
     height, width = image_size
-    focal = PORTRAIT_FOCAL * min(height, width) / 2.0
+    focal = focal * min(height, width) / 2.0
     return jnp.array([[focal, 0.0, width / 2.0], [0.0, focal, height / 2.0], [0.0, 0.0, 1.0]], dtype=jnp.float32)
 
 

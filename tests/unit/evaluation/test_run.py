@@ -13,6 +13,7 @@ from omg_jax.evaluation.judge import Judge
 from omg_jax.evaluation.measures import psnr
 from omg_jax.evaluation.method import Method, slug
 from omg_jax.evaluation.picture_folders import frame_name, pictures_method
+from omg_jax.evaluation.protocol import PROTOCOLS
 from omg_jax.evaluation.run import evaluate
 from omg_jax.evaluation.summary import six_digits
 from tests.unit.evaluation.small_clips import small_pairs
@@ -100,10 +101,11 @@ def test_a_picture_too_few_is_told(pair_set, judge, tmp_path):
 
 def test_other_settings_are_refused_by_name(clips, head, pair_set, judge, tmp_path):
     evaluate(pair_set, methods_of(Dimmed()), judge, tmp_path)
+    version = PROTOCOLS["self"].version
     for others, message in (
         (
-            (small_pairs(clips, head, "self", version=3), methods_of(Dimmed()), judge),
-            "protocol, version was 2, now it is 3",
+            (small_pairs(clips, head, "self", version=version + 1), methods_of(Dimmed()), judge),
+            f"protocol, version was {version}, now it is {version + 1}",
         ),
         ((pair_set, methods_of(Dimmed(), Dimmed()), judge), "methods, plain was null"),
         ((pair_set, methods_of(Dimmed()), Judge(head, ("psnr",))), "metrics, ssim"),

@@ -19,7 +19,7 @@ from omg_jax.tracking.motion import check_motion
 from omg_jax.tracking.overlay import overlay_head
 from omg_jax.tracking.people import everyone, most_central
 from omg_jax.tracking.quality import compare
-from omg_jax.tracking.solve import bridge_gaps, fit_in_window, solve, spread
+from omg_jax.tracking.solve import TRACKED_FOCAL, bridge_gaps, fit_in_window, solve, spread
 from omg_jax.tracking.track import photo_motion, track_motion, track_people, track_photo, track_video
 from tests.tolerances import FLOAT32_ROUNDING, REPEATED_DEGREES, REPEATED_LANDMARKS, TRACKED_LANDMARKS
 
@@ -72,8 +72,9 @@ def test_the_crop_is_the_papers(tracked):
     assert tracked.image.shape == (PORTRAIT_SIZE, PORTRAIT_SIZE, 3) and tracked.num_faces == 1
     assert 80 < tracked.face_width < 130  # pixels, from ear to ear in the photo
     assert tracked.image.min() >= 0.0 and 0.9 < tracked.image.max() <= 1.0
-    np.testing.assert_array_equal(tracked.camera.intrinsics, portrait_intrinsics((PORTRAIT_SIZE, PORTRAIT_SIZE)))
-    assert 7.0 < tracked.camera.world_to_camera[2, 3] < 11.0
+    expected = portrait_intrinsics((PORTRAIT_SIZE, PORTRAIT_SIZE), TRACKED_FOCAL)
+    np.testing.assert_array_equal(tracked.camera.intrinsics, expected)
+    assert 5.0 < tracked.camera.world_to_camera[2, 3] < 7.0
     assert tracked.matte[256, 256] == 1.0 and tracked.matte[20, 20] == 0.0
 
 
