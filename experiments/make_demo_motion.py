@@ -3,7 +3,7 @@
     python experiments/make_demo_motion.py
 
 The file holds numbers per frame (pose, expression, gaze, one shape), and nothing of the footage. It belongs to one
-head file, so it is made again when omg_jax/assets/arkit_head.npz changes.
+head file and to the tracker's camera, so it is made again when omg_jax/assets/arkit_head.npz or the tracker changes.
 """
 
 from pathlib import Path

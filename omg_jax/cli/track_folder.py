@@ -15,6 +15,7 @@ from omg_jax.processes import shared_manager, worker_pool
 from omg_jax.tracking.motion import save_motion
 from omg_jax.tracking.people import Told, everyone, largest, most_central
 from omg_jax.tracking.quality import quality_facts
+from omg_jax.tracking.solve import TRACKER_VERSION
 from omg_jax.tracking.track import TrackedClip, overlays, track_people
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".webm", ".avi", ".mkv", ".m4v", ".mpg", ".mpeg")
@@ -136,12 +137,13 @@ def write_json(path: Path, facts: dict) -> None:
 
 
 def fingerprint(clip: Clip) -> str:
-    """What a clip's result depends on: the file as it is now, and the options."""
+    """What a clip's result depends on: the file as it is now, the options, and the tracker."""
     try:
         state = clip.source.stat()
     except OSError as error:
         raise ValueError(f"no video at {clip.source}; name a video file") from error
-    facts = (clip.source.name, state.st_size, state.st_mtime_ns, clip.head, clip.people, clip.max_frames)
+    source = (clip.source.name, state.st_size, state.st_mtime_ns)
+    facts = (*source, clip.head, clip.people, clip.max_frames, TRACKER_VERSION)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 

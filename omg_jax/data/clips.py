@@ -75,7 +75,8 @@ class EncodedClip(NamedTuple):
 class ClipIndex(NamedTuple):
     """What index.json says: whose parameters the clips hold, the pictures' (height, width), and the clips' folders.
 
-    sha256 is that of index.json's bytes: it tells one dataset from another, wherever either lies.
+    sha256 is that of index.json's bytes: it tells one dataset from another, wherever either lies, and clips from the
+    same clips tracked anew.
     """
 
     root: Path
@@ -178,9 +179,11 @@ def write_index(root: str | Path, head_name: str, head_sha256: str) -> ClipIndex
     names = sorted(path.parent.name for path in root.glob(f"[!.]*/{PARAMS_NAME}"))
     if not names:
         raise ValueError(f"{root} holds no clip; write some with save_clip before the index")
-    sizes, counts = set(), []
+    sizes, clips = set(), []
     for name in names:
-        counts.append(len(list((root / name).glob("image_*.jpg"))))
+        count = len(list((root / name).glob("image_*.jpg")))
+        params_sha256 = hashlib.sha256((root / name / PARAMS_NAME).read_bytes()).hexdigest()
+        clips.append({"name": name, "num_frames": count, "params_sha256": params_sha256})
         with Image.open(root / name / _image_name(0)) as image:
             sizes.add((image.height, image.width))
     if len(sizes) != 1:
@@ -190,7 +193,7 @@ def write_index(root: str | Path, head_name: str, head_sha256: str) -> ClipIndex
         "head_name": head_name,
         "head_sha256": head_sha256,
         "image_size": list(sizes.pop()),
-        "clips": [{"name": name, "num_frames": count} for name, count in zip(names, counts, strict=True)],
+        "clips": clips,
     }
     with replacing(root / INDEX_NAME) as path:
         path.write_text(json.dumps(content, indent=1))

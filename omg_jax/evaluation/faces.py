@@ -18,7 +18,7 @@ from omg_jax.tracking.face_detector import box_area
 from omg_jax.tracking.fit import fit_clip, fit_frames
 from omg_jax.tracking.landmarks import FaceLandmarker, FaceLandmarks
 from omg_jax.tracking.reduce import reduce_to_landmarks
-from omg_jax.tracking.solve import BATCH, FOCAL, SHAPE_FRAMES, observe_in, spread
+from omg_jax.tracking.solve import BATCH, SHAPE_FRAMES, TRACKED_FOCAL, focal_pixels, observe_in, spread
 
 Face = FaceLandmarks | None
 """What was found in a picture; None where no face was."""
@@ -43,7 +43,9 @@ def find_face(landmarker: FaceLandmarker, picture: UInt8[np.ndarray, "h w 3"]) -
 
 
 class HeadFitter:
-    """Fits a head to the faces of portraits (in the paper's camera), each by itself: expression and pose.
+    """Fits a head to the faces of portraits, each by itself: expression and pose.
+
+    All are taken to be seen by the tracker's camera.
 
     ValueError where the head has too few landmarks.
     """
@@ -57,7 +59,7 @@ class HeadFitter:
         if not found:
             return jnp.zeros(self._reduced.shape_basis.shape[-1])
         chosen = [found[index] for index in spread(len(found), SHAPE_FRAMES)]
-        return fit_clip(self._reduced, self._observe(chosen, size), jnp.float32(FOCAL))[1]
+        return fit_clip(self._reduced, self._observe(chosen, size), focal_pixels(TRACKED_FOCAL))[1]
 
     def fit(self, faces: list[Face], size: tuple[int, int], shape: Float[Array, " s"]) -> list[HeadFit | None]:
         """Heads of this shape, fitted to the faces of pictures of (height, width) pixels; None where there is none."""
@@ -66,7 +68,8 @@ class HeadFitter:
             return [None] * len(faces)
         # Each frame has its place in a batch, whoever is missing: equal faces have equal fits to the bit.
         seen = self._observe([face or anyone for face in faces], size)
-        fits = [fit_frames(self._reduced, batch, jnp.float32(FOCAL), shape) for batch in _batches(seen, len(faces))]
+        focal, batches = focal_pixels(TRACKED_FOCAL), _batches(seen, len(faces))
+        fits = [fit_frames(self._reduced, batch, focal, shape) for batch in batches]
         expression = np.concatenate([fit.expression for fit in fits])
         angles = np.asarray(matrix_to_euler(jnp.concatenate([fit.rotation for fit in fits])))
         return [face and HeadFit(*both) for face, *both in zip(faces, expression, angles, strict=False)]

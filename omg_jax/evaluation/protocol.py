@@ -36,7 +36,12 @@ class Protocol:
     crop: str = (
         "as the data have it; of videos that we track, one square window for a whole clip: its centre is that of the "
         "projected skull's box (skin and ears, without the neck), its side 1.65 times the geometric mean of the box's "
-        "sides, and the box the median over frames; beyond the video's frame its edges go on, but above it is black"
+        "sides, and the box the median over frames, seen by a camera of a focal length of 12 half sides; beyond the "
+        "video's frame its edges go on, but above it is black"
+    )
+    camera: str = (
+        "as the data have it; of videos that we track, heads are fitted with a focal length of 8 half sides; "
+        "expressions and rotations of pictures are measured with the same"
     )
     rounding: str = "every picture is clipped to [0, 1] and rounded to 8 bits before it is measured"
     exclusions: str = "none beyond what the data leave out"

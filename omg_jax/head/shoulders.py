@@ -16,6 +16,7 @@ from omg_jax.head.model import JOINT_NAMES, HeadModel, joint_positions
 from omg_jax.types import Camera, Gaussians, Torso
 
 BLEND_SHARE = 0.35  # of the way from the neck joint down to the mesh's rim: where the shoulders begin
+SIDE_SLOPE = 0.5  # by which their upper edge rises beside the head
 
 
 class Shoulders(NamedTuple):
@@ -36,19 +37,20 @@ def find_shoulders(
     """The shoulders among a person's Gaussians: by height, so that neighbours move alike, but without the chin.
 
     Height is the picture's, as if the torso stood upright in the photo: shoulders stay level where a head is tilted.
-    What lies farther to the side than the head is wide belongs to the shoulders from as much higher up: a turn about
-    the neck moves it far, and where shares change much from row to row it would tear them apart.
+    What lies farther to the side than the head is wide is lower by SIDE_SLOPE of the rest: a turn about the neck moves
+    it far, and where shares change much from row to row it would tear them apart.
 
     head: the person's, at rest; points: the Gaussians' means in the photo's pose; jaw_weights: how far each hangs on
     the jaw's joint.
     """
     pivot = joint_positions(head)[JOINT_NAMES.index("neck")]
     half_width, rim = jnp.max(jnp.abs(head.template[:, 0])), jnp.min(head.template[:, 1])
-    picture_down = photo_camera.world_to_camera[1, :2]
-    x, y = picture_down / jnp.linalg.norm(picture_down)
-    across = points[:, :2] - pivot[:2]
-    down, side = _matmul(across, jnp.stack([x, y])), jnp.abs(_matmul(across, jnp.stack([y, -x])))
-    lowered = down + jnp.maximum(side - half_width, 0.0)
+    right = photo_camera.world_to_camera[0, :3]
+    # The horizon in the plane of the face, whose nod it leaves alone; none where the photo shows an exact profile.
+    x, y = right[:2] / jnp.maximum(jnp.linalg.norm(right[:2]), 1e-6)
+    offsets = points - pivot
+    down, side = _matmul(offsets[:, :2], jnp.stack([y, -x])), jnp.abs(_matmul(offsets, right))
+    lowered = down + SIDE_SLOPE * jnp.maximum(side - half_width, 0.0)
     share = jnp.clip(lowered / (BLEND_SHARE * (pivot[1] - rim)), 0.0, 1.0)
     smooth = share * share * (3.0 - 2.0 * share)
     return Shoulders(smooth * (1.0 - jaw_weights), pivot, photo_camera.world_to_camera[:3, :3])

@@ -11,7 +11,14 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from omg_jax.config import ModelConfig
-from omg_jax.geometry.camera import camera_centre, camera_forward, crop_camera, scale_camera, world_to_pixels
+from omg_jax.geometry.camera import (
+    PORTRAIT_FOCAL,
+    camera_centre,
+    camera_forward,
+    crop_camera,
+    scale_camera,
+    world_to_pixels,
+)
 from omg_jax.geometry.normals import vertex_normals
 from omg_jax.geometry.subdivision import build_subdivision, mesh_edges, subdivide_to_level
 from omg_jax.geometry.visibility import zbuffer
@@ -36,7 +43,7 @@ from omg_jax.types import Camera, Gaussians, HeadGaussians, HeadParams, PairBatc
 PERSON = 0.5  # share of the person from which on a vertex shows them
 CARVED_BELOW = 0.3  # share of the person below which a Gaussian loses opacity; a soft border's inner part stays whole
 LARGEST_PLACED = 0.04  # world units; the largest standard deviation of a Gaussian with a place: 1.4 vertices of level 0
-TYPICAL_DISTANCE = 9.2  # world units from the camera to a portrait's head; only sets where the plane's scales start
+TYPICAL_DISTANCE = 9.2  # world units from the paper's camera to a portrait's head; where the plane's scales start
 
 
 class Source(NamedTuple):
@@ -99,7 +106,7 @@ class OMG(nnx.Module):
         )
         self.plane_size = FEATURES_PER_TOKEN * (config.backbone_size // PATCH_SIZE) * config.plane.upsample
         if parts.shoulder:
-            spacing = 2.0 * TYPICAL_DISTANCE / (12.0 * self.plane_size)
+            spacing = 2.0 * TYPICAL_DISTANCE / (PORTRAIT_FOCAL * self.plane_size)
             self.plane_head = PlaneHead(
                 width, config.plane, gaussians, spacing, config.image_size, differences, rngs=rngs
             )

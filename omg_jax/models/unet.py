@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from omg_jax.config import UNetConfig
 
 LEAK = 0.2
-SMOOTH_BLOCK = 1 / 32  # of a frame's shorter side: half an eye's width
+SMOOTH_BLOCK = 16  # pixels: half an eye's width in a frame of 512 x 512
 START_GATE_LOGIT = 2.0  # nine tenths: from a half, training opens the gate in thousands of steps only
 
 
@@ -69,11 +69,10 @@ def convolve_by_blocks(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c o
 def smooth(x: Float[Array, "b h w c"], weights: Float[Array, "b h w 1"]) -> Float[Array, "b h w c"]:
     """The weighted mean of 3 x 3 blocks around every pixel, bilinear between blocks' centres; weights from 0 to 1.
 
-    A block's side is SMOOTH_BLOCK of the frame's shorter one, or the largest divisor of it that divides h and w. The
-    mean fades out where the weights of all nine blocks come to less than a pixel's.
+    Blocks have SMOOTH_BLOCK pixels a side, or the largest divisor of it that divides h and w. The mean fades out where
+    the weights of all nine blocks come to less than a pixel's.
     """
-    b, h, w, c = x.shape
-    block = math.gcd(max(1, round(SMOOTH_BLOCK * min(h, w))), h, w)
+    (b, h, w, c), block = x.shape, math.gcd(SMOOTH_BLOCK, *x.shape[1:3])
     sums = jnp.concatenate([weights * x, weights], axis=-1).reshape(b, h // block, block, w // block, block, c + 1)
     sums = jax.lax.reduce_window(sums.sum(axis=(2, 4)), 0.0, jax.lax.add, (1, 3, 3, 1), (1, 1, 1, 1), "SAME")
     sums = jax.image.resize(sums, (b, h, w, c + 1), "bilinear")

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -14,7 +13,7 @@ from omg_jax.tracking.face_mesh import LEFT_EYE_OUTER, RIGHT_EYE_OUTER
 from omg_jax.tracking.landmark_head import LandmarkHead
 from omg_jax.tracking.landmarks import FaceLandmarks
 from omg_jax.tracking.reduce import reduce_to_landmarks
-from omg_jax.tracking.solve import FOCAL, Solution, observe_in
+from omg_jax.tracking.solve import Solution, focal_pixels, observe_in
 
 PIECE = 256  # frames that are compared at a time
 
@@ -120,15 +119,15 @@ def trembling(points: Float[np.ndarray, "t l 2"]) -> Float[np.ndarray, "u"]:
 
 def _compare(frames, solution: Solution, landmarks: list[FaceLandmarks], reduced: LandmarkHead) -> Comparison:
     points = np.asarray(observe_in(landmarks, reduced, solution.window).points)
-    fitted, facing = _project(reduced, frames, solution.shape)
+    fitted, facing = _project(reduced, frames, solution.shape, focal_pixels(solution.focal))
     eyes = np.stack([seen.points[RIGHT_EYE_OUTER] - seen.points[LEFT_EYE_OUTER] for seen in landmarks])
     iod = np.linalg.norm(eyes, axis=-1) * PORTRAIT_SIZE / solution.window.side
     return Comparison(np.asarray(fitted), points[..., :2], np.asarray(facing), iod)
 
 
 @jax.jit
-def _project(reduced, frames, shape):
-    fitted = jax.vmap(project, (None, 0, None, None))(reduced, frames, shape, jnp.float32(FOCAL))
+def _project(reduced, frames, shape, focal):
+    fitted = jax.vmap(project, (None, 0, None, None))(reduced, frames, shape, focal)
     return fitted, jax.vmap(visible, (None, 0))(reduced, frames.rotation)
 
 

@@ -28,19 +28,20 @@ SHAPE_FRAMES = 16
 # Frames are fitted in batches of one size, so that one compiled program serves all clips.
 BATCH = 16
 
-# The focal length over half a portrait's side. With 8 a head fills a portrait from 1.3 m away, with the paper's 12 from
-# 1.9 m. Landmarks hardly tell how far a camera was: their errors are alike from 6 to 20. Outlines do: turning heads of
+# The focal length over half a portrait's side. With 8 a head fills a portrait from 1.1 m away, with the paper's 12 from
+# 1.7 m. Landmarks hardly tell how far a camera was: their errors are alike from 6 to 20. Outlines do: turning heads of
 # three people filmed from nearby kept to their mattes best with 4 to 6; with 12 their ears stood out. Others are filmed
 # from farther away, so that we take what lies between.
 TRACKED_FOCAL = 8.0
-FOCAL = TRACKED_FOCAL * PORTRAIT_SIZE / 2  # pixels of a portrait
+TRACKER_VERSION = 2  # goes up with every change that moves tracked heads or torsos
 
 # Frames are held together in time in pieces of at most this many, which overlap: what lies further apart does not
 # matter. Pieces are filled up to multiples of SIZES, so that a few compiled programs serve all clips.
 PIECE, OVERLAP, SIZES = 136, 12, 32
 
 # (strength, scale) of joint.Steadiness. Chosen on consecutive frames of carphone, franck and cap12 so that trembling
-# falls as far as it can while the reprojection error grows by less than 0.1 % of the eyes' distance on each.
+# falls as far as it can while the reprojection error grows by less than 0.1 % of the eyes' distance on each. At the
+# paper's distance; at ours the limit holds too (experiments/tracking_accuracy.py).
 ROTATION, ACROSS, DEPTH = (3.0, 0.005), (3.0, 0.005), (3.0, 0.02)
 EXPRESSION, GAZE = (2.0, 0.03), (2.0, 0.02)
 # Of FLAME: its coefficients count in standard deviations, about a third of which is what a unit does.
@@ -48,11 +49,15 @@ COEFFICIENT, JAW = (2.0, 0.1), (2.0, 0.01)
 
 
 class Solution(NamedTuple):
-    """A person's shape, each frame's fit in the portrait's camera, and the portrait's window in the pictures."""
+    """A person's shape, each frame's fit in the portrait's camera, and the portrait's window in the pictures.
+
+    focal: the camera's, over half a portrait's side.
+    """
 
     shape: Float[Array, "s"]
     frames: FrameFit
     window: SquareCrop
+    focal: float = TRACKED_FOCAL
 
 
 def solve(landmarks: list[FaceLandmarks], head: Head, shape: Float[Array, "s"] | None = None) -> Solution:
@@ -82,7 +87,7 @@ def solve_clip(found: list[FaceLandmarks | None], head: Head, shape: Float[Array
         piece = landmarks[first : stop + OVERLAP]
         piece += [piece[-1]._replace(presence=0.0)] * (-len(piece) % SIZES)  # what is too much is not seen
         seen = observe_in(piece, reduced, window)
-        frames = fit_jointly(reduced, seen, jnp.float32(FOCAL), shape, steadiness)
+        frames = fit_jointly(reduced, seen, focal_pixels(TRACKED_FOCAL), shape, steadiness)
         pieces.append(jax.tree.map(lambda x: np.asarray(x)[start - first : stop - first], frames))  # noqa: B023
     return Solution(shape, jax.tree.map(lambda *parts: np.concatenate(parts), *pieces), window)
 
@@ -130,15 +135,20 @@ def _find_window(
 ) -> SquareCrop:
     """A clip's window: it depends on the skull, and the skull on a fit, which is made in a window around the face.
 
-    As the paper has it, the skull is seen by the paper's camera: nearer ones make it narrower, and windows with it.
+    The fit is in the paper's camera, so that windows are the paper's: skulls that are seen from nearer are narrower.
     """
     guess = face_window(np.stack([seen.points for seen in chosen]))
-    return portrait_window(_skull_pixels(head, _fit(reduced, chosen, guess, shape, PORTRAIT_FOCAL), PORTRAIT_FOCAL))
+    return portrait_window(_skull_pixels(head, _fit(reduced, chosen, guess, shape, PORTRAIT_FOCAL)))
+
+
+def focal_pixels(focal: float) -> Float[Array, ""]:
+    """The focal length in pixels of a portrait, from that over half its side."""
+    return jnp.float32(focal * PORTRAIT_SIZE / 2)
 
 
 def solution_motion(solution: Solution, head: Head, fps: float, source: str) -> Motion:
     """The motion of a solution: rigid head motion lies in the camera, as in the paper."""
-    params, camera = jax.tree.map(np.asarray, _pose(solution.frames, solution.shape, TRACKED_FOCAL))
+    params, camera = jax.tree.map(np.asarray, _pose(solution.frames, solution.shape, solution.focal))
     size = (PORTRAIT_SIZE, PORTRAIT_SIZE)
     return Motion(params, camera, size, float(fps), head.name, head.sha256, source)
 
@@ -156,17 +166,17 @@ def _fit(
     focal: float = TRACKED_FOCAL,
 ) -> Solution:
     """Fits frames in a window's camera, together with the shape unless it is given."""
-    seen, focal = observe_in(landmarks, reduced, window), jnp.float32(focal * PORTRAIT_SIZE / 2)
+    seen, in_pixels = observe_in(landmarks, reduced, window), focal_pixels(focal)
     if shape is None:
-        frames, shape = fit_clip(reduced, seen, focal)
-        return Solution(shape, frames, window)
+        frames, shape = fit_clip(reduced, seen, in_pixels)
+        return Solution(shape, frames, window, focal)
     count, batches = len(landmarks), []
     for start in range(0, count, BATCH):
         indices = np.minimum(np.arange(start, start + BATCH), count - 1)
         batch = Observation(*(np.asarray(values)[indices] for values in seen))
-        batches.append(jax.tree.map(np.asarray, fit_frames(reduced, batch, focal, shape)))
+        batches.append(jax.tree.map(np.asarray, fit_frames(reduced, batch, in_pixels, shape)))
     frames = jax.tree.map(lambda *parts: jnp.asarray(np.concatenate(parts)[:count]), *batches)
-    return Solution(shape, frames, window)
+    return Solution(shape, frames, window, focal)
 
 
 def observe_in(landmarks: list[FaceLandmarks], head: LandmarkHead, window: SquareCrop) -> Observation:
@@ -195,9 +205,9 @@ def _pose(frames: FrameFit, shape: Array, focal: ArrayLike) -> tuple[HeadParams,
     return params, camera
 
 
-def _skull_pixels(head: Head, solution: Solution, focal: float) -> Float[np.ndarray, "t v 2"]:
+def _skull_pixels(head: Head, solution: Solution) -> Float[np.ndarray, "t v 2"]:
     """Where the skull's vertices lie in the pictures, in pixels."""
-    params, camera = _pose(solution.frames, solution.shape, focal)
+    params, camera = _pose(solution.frames, solution.shape, solution.focal)
     vertices = jax.jit(head_vertices)(head.model, params)
     pixels = np.asarray(jax.jit(world_to_pixels)(camera, vertices)[0])[:, skull_vertices(head)]
     return np.stack([points_to_picture(frame, solution.window, PORTRAIT_SIZE) for frame in pixels])

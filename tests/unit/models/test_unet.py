@@ -48,28 +48,28 @@ def plain(refiner: UNetRefiner, features, looked_up=None):
         return coarse + refiner.last(x)
     (found, shown), gate = looked_up, nnx.sigmoid(refiner.last(x)[..., 3:])
     residual = refiner.last(x)[..., :3]
-    residual = residual + shown * (plain_smooth(residual, shown, block=1) - residual)
+    residual = residual + shown * (plain_smooth(residual, shown) - residual)
     return (1 - gate * shown) * coarse + gate * found + residual
 
 
 def test_smoothing_is_a_weighted_mean_of_blocks_interpolated_between_them():
-    x, weights = np.asarray(random(1, 128, 144, 2)), np.random.default_rng(1).random((1, 128, 144, 1), np.float32)
-    weights[:, :, 120:] = 0.0
-    expected = plain_smooth(jnp.asarray(x), jnp.asarray(weights), block=4)
+    x, weights = np.asarray(random(1, 24, 32, 2)), np.random.default_rng(1).random((1, 24, 32, 1), np.float32)
+    weights[:, :, 24:] = 0.0
+    expected = plain_smooth(jnp.asarray(x), jnp.asarray(weights))
     np.testing.assert_allclose(smooth(jnp.asarray(x), jnp.asarray(weights)), expected, **FLOAT32_ROUNDING)
-    even = smooth(jnp.ones((1, 128, 144, 1)), jnp.asarray(weights))[0, :, :120]
+    even = smooth(jnp.ones((1, 24, 32, 1)), jnp.asarray(weights))[0, :, :24]
     np.testing.assert_allclose(even, 1.0, **FLOAT32_ROUNDING)
-    np.testing.assert_array_equal(smooth(jnp.asarray(x), jnp.zeros((1, 128, 144, 1))), 0.0)
+    np.testing.assert_array_equal(smooth(jnp.asarray(x), jnp.zeros((1, 24, 32, 1))), 0.0)
 
 
-def plain_smooth(x, weights, *, block):
-    """Sums over blocks of pixels and their neighbours as matrices, and linear interpolation between them."""
+def plain_smooth(x, weights):
+    """Sums over blocks of eight pixels and their neighbours as matrices, and linear interpolation between them."""
 
     def matrix(size):
-        blocks = size // block
-        sums = np.kron(np.eye(blocks), np.ones(block))
+        blocks = size // 8
+        sums = np.kron(np.eye(blocks), np.ones(8))
         sums = np.array([sums[max(i - 1, 0) : i + 2].sum(axis=0) for i in range(blocks)])
-        positions = (np.arange(size) + 0.5) / block - 0.5
+        positions = np.arange(size) / 8 - 7 / 16
         return np.array([np.interp(positions, np.arange(blocks), column) for column in sums.T]).T.astype(np.float32)
 
     rows, columns = (matrix(size) for size in x.shape[1:3])
@@ -81,9 +81,9 @@ def test_detail_of_what_the_photo_shows_is_the_photo_s():
     """A guess at every pixel moves no pixel against its neighbours."""
     refiner = UNetRefiner(5, UNetConfig(widths=(4, 6), look_up=True), rngs=nnx.Rngs(0))
     refiner.last.kernel[...] = random(*refiner.last.kernel.shape)
-    features, shown = random(1, 128, 128, 5), jnp.ones((1, 128, 128, 1))
+    features, shown = random(1, 32, 32, 5), jnp.ones((1, 32, 32, 1))
     features = features.at[..., :3].set(0.5)
-    found = jnp.full((1, 128, 128, 3), 0.5)
+    found = jnp.full((1, 32, 32, 3), 0.5)
     added = np.asarray(refiner(features, (found, shown)) - 0.5)
     free = np.asarray(refiner(features, (found, 0 * shown)))
     assert np.abs(np.diff(added, axis=1)).max() < GUESSED_DETAIL * np.abs(np.diff(free, axis=1)).max()

@@ -23,7 +23,7 @@ from omg_jax.tracking.fit import fit_clip, fit_frames
 from omg_jax.tracking.joint import fit_jointly
 from omg_jax.tracking.landmark_head import gaze_to_eye_pose, landmark_points
 from omg_jax.tracking.reduce import has_turning_jaw, reduce_to_landmarks
-from omg_jax.tracking.solve import FOCAL, steadiness_of
+from omg_jax.tracking.solve import TRACKED_FOCAL, focal_pixels, steadiness_of
 from tests.tolerances import (
     FIT_LANDMARKS,
     FIT_POSE,
@@ -37,6 +37,7 @@ from tests.tolerances import (
 )
 
 NUM_FRAMES = 6
+FOCAL, DEPTH = focal_pixels(TRACKED_FOCAL), 6.0
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def truth(head) -> tuple[FrameFit, jax.Array]:
     still = np.zeros((NUM_FRAMES, 2))
     frames = FrameFit(
         rotation=euler_to_matrix(jnp.asarray(np.concatenate([0.3 * swing, 0.1 * swing, 0 * swing], 1), jnp.float32)),
-        translation=jnp.asarray(np.tile([0.1, -0.05, 9.0], (NUM_FRAMES, 1)), jnp.float32),
+        translation=jnp.asarray(np.tile([0.1, -0.05, DEPTH], (NUM_FRAMES, 1)), jnp.float32),
         expression=jnp.asarray(_padded(0.5 * rng.normal(size=(NUM_FRAMES, 30)), 100), jnp.float32),
         jaw=jnp.asarray(np.concatenate([0.12 + 0.1 * swing, still], 1), jnp.float32),
         gaze=jnp.asarray(rng.uniform(-0.2, 0.2, (NUM_FRAMES, NUM_GAZE)), jnp.float32),
@@ -86,13 +87,14 @@ def seen(head, truth) -> Observation:
     frames, shape = truth
     turned = whole_heads_landmarks(head, frames, shape) @ jnp.swapaxes(frames.rotation @ FACING, -1, -2)
     in_camera = turned + frames.translation[:, None]
-    points = jnp.concatenate([FOCAL * in_camera[..., :2] / in_camera[..., 2:], turned[..., 2:] * FOCAL / 9.0], axis=-1)
+    pixels = FOCAL * in_camera[..., :2] / in_camera[..., 2:]
+    points = jnp.concatenate([pixels, turned[..., 2:] * FOCAL / DEPTH], axis=-1)
     gaze = jnp.zeros_like(frames.gaze)
     return Observation(points, frames.expression, 0.5 * frames.jaw, gaze, jnp.ones(points.shape[:2]))
 
 
 def reprojection(reduced, frames: FrameFit, shape, seen: Observation) -> float:
-    fitted = jax.jit(jax.vmap(project, (None, 0, None, None)))(reduced, frames, shape, jnp.float32(FOCAL))
+    fitted = jax.jit(jax.vmap(project, (None, 0, None, None)))(reduced, frames, shape, FOCAL)
     return float(jnp.median(jnp.linalg.norm(fitted - seen.points[..., :2], axis=-1)))
 
 
@@ -108,21 +110,21 @@ def test_the_jaw_turns_and_its_correctives_act(head, reduced, truth):
 
 def test_known_shape_gives_back_pose_and_jaw(reduced, truth, seen):
     frames, shape = truth
-    fitted = fit_frames(reduced, seen, jnp.float32(FOCAL), shape)
+    fitted = fit_frames(reduced, seen, FOCAL, shape)
     np.testing.assert_allclose(fitted.rotation, frames.rotation, **FIT_POSE)
     np.testing.assert_allclose(fitted.jaw, frames.jaw, **JAW_ANGLES)
     assert reprojection(reduced, fitted, shape, seen) < FIT_LANDMARKS
 
 
 def test_shape_is_found_with_the_frames(reduced, truth, seen):
-    fitted, shape = fit_clip(reduced, seen, jnp.float32(FOCAL))
-    mean = fit_frames(reduced, seen, jnp.float32(FOCAL), 0 * shape)
+    fitted, shape = fit_clip(reduced, seen, FOCAL)
+    mean = fit_frames(reduced, seen, FOCAL, 0 * shape)
     assert reprojection(reduced, fitted, shape, seen) < SHAPE_ERROR_LEFT * reprojection(reduced, mean, 0 * shape, seen)
 
 
 def test_the_fit_over_time_follows_the_jaw(head, reduced, truth, seen):
     frames, shape = truth
-    fitted = fit_jointly(reduced, seen, jnp.float32(FOCAL), shape, steadiness_of(head))
+    fitted = fit_jointly(reduced, seen, FOCAL, shape, steadiness_of(head))
     assert reprojection(reduced, fitted, shape, seen) < STEADY_LANDMARKS
     assert np.corrcoef(fitted.jaw[:, 0], frames.jaw[:, 0])[0, 1] > 0.9
 
@@ -134,7 +136,7 @@ def test_jacobians_are_the_derivatives_of_the_errors(reduced, truth):
     unit = fit.translation[2] / FOCAL
 
     def errors(update, shape):
-        return project(reduced, apply_update(fit, update), shape, jnp.float32(FOCAL)) * unit
+        return project(reduced, apply_update(fit, update), shape, FOCAL) * unit
 
     by_frame, by_shape = jax.jit(landmark_jacobians)(reduced, fit, shape)
     expected = jax.jit(jax.jacfwd(errors, argnums=(0, 1)))(jnp.zeros(size), shape)

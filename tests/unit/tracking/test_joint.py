@@ -18,7 +18,7 @@ from omg_jax.tracking.reduce import reduce_to_landmarks
 from omg_jax.tracking.solve import steadiness_of
 from tests.tolerances import BANDED_SOLUTION, BRIDGED_POSE, LAG_LEFT, TREMBLING_LEFT
 
-FOCAL = jnp.float32(solve.FOCAL)
+FOCAL, DEPTH = solve.focal_pixels(solve.TRACKED_FOCAL), 6.0
 COUNT, FPS = 40, 25.0
 NOISE = 0.25  # pixels: what the net's landmarks do on a head at rest
 
@@ -41,7 +41,7 @@ def swinging(head, angle: float) -> FrameFit:
     yaw = np.stack([angle * np.sin(phase), np.zeros(COUNT), np.zeros(COUNT)], axis=-1)
     return FrameFit(
         euler_to_matrix(jnp.asarray(yaw, jnp.float32)),
-        jnp.asarray(np.stack([0.3 * angle * np.sin(phase), np.zeros(COUNT), np.full(COUNT, 9.0)], -1), jnp.float32),
+        jnp.asarray(np.stack([0.3 * angle * np.sin(phase), np.zeros(COUNT), np.full(COUNT, DEPTH)], -1), jnp.float32),
         jnp.asarray(expression, jnp.float32),
         jnp.zeros((COUNT, 0)),
         jnp.zeros((COUNT, 4), jnp.float32),
@@ -53,7 +53,7 @@ def seen_with_noise(reduced, frames: FrameFit) -> Observation:
 
     def points(frame: FrameFit):
         turned = landmark_points(reduced, shape, frame.expression, frame.jaw, frame.gaze) @ (frame.rotation @ FACING).T
-        return jnp.concatenate([project(reduced, frame, shape, FOCAL), turned[:, 2:] * FOCAL / 9.0], axis=-1)
+        return jnp.concatenate([project(reduced, frame, shape, FOCAL), turned[:, 2:] * FOCAL / DEPTH], axis=-1)
 
     exact = jax.jit(jax.vmap(points))(frames)
     noise = NOISE * np.random.default_rng(0).normal(size=(COUNT, 1, 3)).astype(np.float32)

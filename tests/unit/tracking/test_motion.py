@@ -6,8 +6,10 @@ import jax
 import numpy as np
 import pytest
 
+from omg_jax.geometry.camera import portrait_intrinsics
 from omg_jax.head.load import load_head
 from omg_jax.tracking.motion import Motion, load_motion, save_motion
+from omg_jax.tracking.solve import TRACKED_FOCAL
 from omg_jax.types import Camera, HeadParams, Torso
 
 NUM_FRAMES = 4
@@ -94,10 +96,11 @@ def test_wrong_suffix_writes_nothing(motion, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_shipped_motion_belongs_to_the_shipped_head(head):
-    """It fails when the head file is made anew: experiments/make_demo_motion.py measures the motion again."""
+def test_shipped_motion_belongs_to_the_shipped_head_and_the_trackers_camera(head):
+    """It fails when either changes: experiments/make_demo_motion.py measures the motion again."""
     with resources.as_file(resources.files("omg_jax").joinpath("assets", "demo_motion.npz")) as path:
         motion = load_motion(path, head)
     assert motion.camera.world_to_camera.shape == (120, 4, 4) and round(motion.fps) == 30
+    np.testing.assert_array_equal(motion.camera.intrinsics[0], portrait_intrinsics(motion.image_size, TRACKED_FOCAL))
     jaw = motion.head_params.expression_params[:, head.expression_names.index("jawOpen")]
     assert jaw.max() - jaw.min() > 0.3, "a man who talks"

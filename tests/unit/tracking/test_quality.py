@@ -13,7 +13,7 @@ from omg_jax.tracking.face_mesh import LEFT_EYE_OUTER, RIGHT_EYE_OUTER
 from omg_jax.tracking.landmarks import FaceLandmarks
 from omg_jax.tracking.quality import measure_quality, quality_facts
 from omg_jax.tracking.reduce import reduce_to_landmarks
-from omg_jax.tracking.solve import FOCAL, Solution
+from omg_jax.tracking.solve import Solution, focal_pixels
 from tests.tolerances import QUALITY
 
 COUNT = 8
@@ -44,7 +44,7 @@ def found(solution, head) -> list[FaceLandmarks | None]:
     """The head's own landmarks, all ERROR too far to the right, trembling up and down; frames 2 and 3 show nobody."""
     reduced = reduce_to_landmarks(head)
     places = jax.jit(jax.vmap(project, (None, 0, None, None)))(
-        reduced, solution.frames, solution.shape, jnp.float32(FOCAL)
+        reduced, solution.frames, solution.shape, focal_pixels(solution.focal)
     )
     seen: list[FaceLandmarks | None] = []
     for index, place in enumerate(np.asarray(places)):

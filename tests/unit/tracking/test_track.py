@@ -6,20 +6,33 @@ import numpy as np
 import pytest
 from skimage import data
 
-from omg_jax.geometry.camera import portrait_intrinsics, world_to_pixels
+from omg_jax.geometry.camera import PORTRAIT_FOCAL, portrait_intrinsics, world_to_pixels
 from omg_jax.geometry.rotations import matrix_to_euler
 from omg_jax.head.load import load_head
 from omg_jax.head.model import head_landmarks, head_vertices
 from omg_jax.tracking import people, track
 from omg_jax.tracking.cost import FACING
-from omg_jax.tracking.crop import PORTRAIT_SIZE
+from omg_jax.tracking.crop import PORTRAIT_SIZE, face_window, portrait_window, skull_vertices
+from omg_jax.tracking.crops import points_to_picture
 from omg_jax.tracking.face_mesh import LEFT_EYE_OUTER, RIGHT_EYE_OUTER
+from omg_jax.tracking.fit import fit_clip
 from omg_jax.tracking.landmarks import FaceLandmarker, FaceLandmarks
 from omg_jax.tracking.motion import check_motion
 from omg_jax.tracking.overlay import overlay_head
 from omg_jax.tracking.people import everyone, most_central
 from omg_jax.tracking.quality import compare
-from omg_jax.tracking.solve import TRACKED_FOCAL, bridge_gaps, fit_in_window, solve, spread
+from omg_jax.tracking.reduce import reduce_to_landmarks
+from omg_jax.tracking.solve import (
+    TRACKED_FOCAL,
+    Solution,
+    bridge_gaps,
+    fit_in_window,
+    focal_pixels,
+    observe_in,
+    solution_motion,
+    solve,
+    spread,
+)
 from omg_jax.tracking.track import photo_motion, track_motion, track_people, track_photo, track_video
 from tests.tolerances import FLOAT32_ROUNDING, REPEATED_DEGREES, REPEATED_LANDMARKS, TRACKED_LANDMARKS
 
@@ -84,6 +97,22 @@ def test_the_pose_is_that_of_the_photo(tracked):
     assert np.abs(matrix_to_euler(jax.numpy.asarray(rotation))).max() < 0.3
     for fixed in (tracked.params.global_rotation, tracked.params.neck_pose, tracked.params.jaw_pose):
         assert not fixed.any()
+
+
+def test_the_window_is_found_in_the_papers_camera(photo, head):
+    """Seen from nearer the skull is narrower: ours must not be what the window's side is measured on."""
+    seen, reduced = [FaceLandmarker()(photo)], reduce_to_landmarks(head)
+    rough = face_window(seen[0].points[None])
+
+    def side(focal: float) -> float:
+        frames, shape = fit_clip(reduced, observe_in(seen, reduced, rough), focal_pixels(focal))
+        motion = solution_motion(Solution(shape, frames, rough, focal), head, 1.0, "")
+        vertices = head_vertices(head.model, motion.head_params)
+        pixels = np.asarray(world_to_pixels(motion.camera, vertices)[0])[:, skull_vertices(head)]
+        return portrait_window(points_to_picture(pixels, rough, PORTRAIT_SIZE)).side
+
+    assert solve(seen, head).window.side == pytest.approx(side(PORTRAIT_FOCAL), rel=1e-4)
+    assert side(TRACKED_FOCAL) < 0.99 * side(PORTRAIT_FOCAL)
 
 
 def test_the_same_frame_shifted_and_with_noise_gives_the_same_head(photo, head):
