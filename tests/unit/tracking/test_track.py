@@ -107,9 +107,9 @@ def test_the_window_is_found_in_the_papers_camera(photo, head):
     def side(focal: float) -> float:
         frames, shape = fit_clip(reduced, observe_in(seen, reduced, rough), focal_pixels(focal))
         motion = solution_motion(Solution(shape, frames, rough, focal), head, 1.0, "")
-        vertices = head_vertices(head.model, motion.head_params)
-        pixels = np.asarray(world_to_pixels(motion.camera, vertices)[0])[:, skull_vertices(head)]
-        return portrait_window(points_to_picture(pixels, rough, PORTRAIT_SIZE)).side
+        params, camera = jax.tree.map(jax.numpy.asarray, (motion.head_params, motion.camera))
+        pixels = np.asarray(world_to_pixels(camera, head_vertices(head.model, params))[0])[0, skull_vertices(head)]
+        return portrait_window(points_to_picture(pixels, rough, PORTRAIT_SIZE)[None]).side
 
     assert solve(seen, head).window.side == pytest.approx(side(PORTRAIT_FOCAL), rel=1e-4)
     assert side(TRACKED_FOCAL) < 0.99 * side(PORTRAIT_FOCAL)
