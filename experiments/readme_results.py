@@ -164,6 +164,33 @@ def avatar(name: str, title: str) -> str:
     return f"{heading}. {source(result)}\n\n{times}\n\n{rates}\n"
 
 
+def training() -> str:
+    """Milliseconds of a training step by level and by part, of every driver, and what GPUs cannot beat."""
+    result = load("training_small_cpu")
+    if result is None:
+        return ""
+    stages = {f"whole step, {level}": step for level, step in result["steps"].items()}
+    for part, passes in result["parts"].items():
+        stages |= {f"{part}, {name}": row for name, row in passes.items()}
+    units = list(next(iter(stages.values())))
+    times = table(
+        ["", *(unit.replace("_", " ") for unit in units)],
+        [[stage, *(three_digits(row[unit]) for unit in units)] for stage, row in stages.items()],
+    )
+    columns = list(result["drivers"][0])
+    drivers = table(
+        ["tiny preset, level 0: driver", *(column.replace("_", " ") for column in columns[1:])],
+        [[row["driver"], *(three_digits(row[column]) for column in columns[1:])] for row in result["drivers"]],
+    )
+    floors = table(
+        ["no float32 step of this size is faster on", "step, ms", "a whole run at a third of that, hours"],
+        [[name, *map(three_digits, row.values())] for name, row in result["floors"].items()],
+    )
+    title = f"A training step of the small preset on a CPU, {result['batch_size']} pair of {result['window']} pixels"
+    loading = f"reading a pair takes one thread {result['data']['wall_ms']:.0f} ms"
+    return f"**{title}**; {loading}. {source(result)}\n\n{times}\n\n{drivers}\n\n{floors}\n"
+
+
 def memory(result: dict) -> str:
     """The most memory held, by the process or on the device."""
     name = next(name for name in result if name.endswith("_peak_memory_mib"))
@@ -185,6 +212,7 @@ def main() -> None:
         avatar("avatar_stages_cpu", "The small preset on a CPU"),
         avatar("avatar_gpu", "The small preset on a GPU"),
         avatar("paper_size", "The paper preset, full size with random weights"),
+        training(),
         portraits(),
         rasterizer(),
     ]

@@ -81,7 +81,7 @@ def load_avatar(path: Path | str) -> Avatar:
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"{path} is not a readable avatar file ({error}): it is cut short or of another kind; "
-            f"make it again with: omg reconstruct PHOTO -o {path}"
+            f"make it again with: omg reconstruct PHOTO -o avatar.omg"
         ) from error
     check_arrays(path, arrays)
     return Avatar(

@@ -37,6 +37,8 @@ def reconstruct(
         head: The head model of the weights: arkit, or flame:PATH, a FLAME file with landmark embeddings beside it.
         json: Print one JSON object.
     """
+    if output.suffix != ".omg":  # also keeps a photo that is named twice from being written over
+        raise ValueError(f"an avatar's name must end in .omg, got {output}")
     picture = read_photo(photo)
     network = load_network(preset, weights, head)
     start = time.perf_counter()

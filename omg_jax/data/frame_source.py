@@ -61,7 +61,8 @@ def open_frames(root: str | Path, split: str = "train") -> FrameSource:
         return TfdsSource(root, split)
     if (root / INDEX_NAME).is_file():
         return load_index(root)
+    inside = sorted(path.parent for path in root.glob(f"omg_*/*/{TFDS_INFO_NAME}"))
     raise ValueError(
         f"{root} is no dataset: it holds neither {INDEX_NAME} (a folder of clips) nor {TFDS_INFO_NAME} (the version's "
-        "folder of a tensorflow-datasets dataset, such as DATA_DIR/omg_clips/1.1.0)"
+        f"folder of a tensorflow-datasets dataset); give {inside[0] if inside else 'DATA_DIR/omg_clips/1.1.0, say'}"
     )

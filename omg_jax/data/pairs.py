@@ -48,7 +48,7 @@ def check_pairs(clips: FrameSource, image_size: int, window: int) -> None:
     if clips.image_size != (image_size, image_size):
         raise ValueError(
             f"the clips of {clips.root} are {clips.image_size[0]} x {clips.image_size[1]} pixels, expected "
-            f"{image_size} x {image_size}: render them at the model's size, or train another preset"
+            f"{image_size} x {image_size}: give --model.image-size {clips.image_size[0]}, or other clips"
         )
     if not 0 < window <= image_size:
         raise ValueError(f"the target window must have 1 to {image_size} pixels, got {window}; set --train.window")

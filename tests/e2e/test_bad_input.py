@@ -43,6 +43,13 @@ def test_a_missing_photo(omg, tiny_weights, folder):
     assert_refused(run, folder, "none.jpg")
 
 
+def test_an_avatar_is_not_written_over_its_photo(omg, photos, folder):
+    before = photos["one face"].read_bytes()
+    run = omg("reconstruct", photos["one face"], "-o", photos["one face"])
+    assert_refused(run, folder, "must end in .omg", photos["one face"].name)
+    assert photos["one face"].read_bytes() == before
+
+
 class Foreign:
     """A class that no FLAME file holds."""
 

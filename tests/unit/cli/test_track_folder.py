@@ -57,6 +57,9 @@ def test_what_is_done_is_not_done_again_unless_it_changed(videos, tmp_path, monk
     assert track_into_folder(clip, None) == ["talk.npz"]
     with pytest.raises(KeyError, match="tracked"):
         track_into_folder(clip._replace(people="all"), None)
+    with monkeypatch.context() as another_tracker, pytest.raises(KeyError, match="tracked"):
+        another_tracker.setattr(module, "TRACKER_VERSION", module.TRACKER_VERSION + 1)
+        track_into_folder(clip, None)
     (tmp_path / "talk.npz").unlink()
     with pytest.raises(KeyError, match="tracked"):
         track_into_folder(clip, None)

@@ -87,6 +87,17 @@ def test_a_finished_dataset_is_left_alone_until_its_clips_change(own_clips, tmp_
     assert build_dataset("clips", own_clips.root, tmp_path / "data").num_frames == {"train": sum(NUM_FRAMES) + 4}
 
 
+def test_clips_that_were_tracked_anew_are_others(own_clips, tmp_path):
+    folder = build_dataset("clips", own_clips.root, tmp_path / "data").folder
+    clip = load_clip(own_clips.folder(0))
+    shutil.rmtree(own_clips.folder(0))
+    moved = clip.camera._replace(world_to_camera=clip.camera.world_to_camera + 1)
+    save_clip(own_clips.folder(0), clip._replace(camera=moved))
+    assert write_index(own_clips.root, "a head", "its hash").sha256 != own_clips.sha256
+    build_dataset("clips", own_clips.root, tmp_path / "data")
+    np.testing.assert_array_equal(decoded(folder)[0].camera.world_to_camera, moved.world_to_camera)
+
+
 def _build_and_stop(clips, data_dir):
     """Builds until the second clip is to be read; then hangs, for the parent to kill."""
     from omg_jax.data import builders
@@ -280,6 +291,11 @@ def test_without_the_extra_its_name_is_told(built, monkeypatch):
 def test_what_is_no_dataset_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is no dataset"):
         open_frames(tmp_path)
+
+
+def test_a_folder_of_datasets_names_what_it_holds(built):
+    with pytest.raises(ValueError, match=f"give {built.folder}"):
+        open_frames(built.folder.parents[1])
 
 
 def test_every_builder_tells_its_licence_and_how_to_obtain_it():
