@@ -48,10 +48,10 @@ def source(result: dict) -> str:
 
 
 def reenactment(path: Path) -> str:
-    """An evaluation that keep_evaluation.py kept: a row for every method, a column for every whole-picture metric."""
+    """An evaluation that keep_evaluation.py kept: methods in rows, metrics in columns, of regions the head alone."""
     result = load(path.stem)
-    regions = region_keys(result)
-    keys = [key for key in result["metrics"] if key not in regions]
+    others = set(region_keys(result)) - {"psnr_head"}
+    keys = [key for key in result["metrics"] if key not in others]
     grid = methods_grid(result, keys, title_of(result), [averaging_note(result), *missed_notes(result)])
     return shown_grid(grid, result)
 
