@@ -89,7 +89,9 @@ def main(options: Options) -> None:
     console, start = Console(), time.perf_counter()
     with tempfile.TemporaryDirectory() as output:
         job = prepare(config_of(options, output))
-        state = train(job).state
+        state, finished, _ = train(job)
+        if not finished:
+            raise SystemExit(f"stopped after {int(state.step)} of {options.steps} steps; no result is written")
         result = {
             "steps": options.steps,
             "frames": job.index.num_frames[0],
