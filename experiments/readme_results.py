@@ -138,6 +138,14 @@ def rasterizer() -> str:
     return f"**Rasterizer**, {result['simd_level']}. {source(result)}\n\n{table(columns, rows)}\n"
 
 
+def stage_table(stages: dict[str, dict], units: list[str]) -> str:
+    """What each stage takes, in these units."""
+    return table(
+        ["", *(unit.replace("_", " ") for unit in units)],
+        [[stage, *(three_digits(row[unit]) for unit in units)] for stage, row in stages.items()],
+    )
+
+
 def avatar(name: str, title: str) -> str:
     """Milliseconds of a reconstruction and of a frame by stage, and frames per second by level."""
     result = load(name)
@@ -149,10 +157,7 @@ def avatar(name: str, title: str) -> str:
     for level, measured in result["frames"].items():
         stages |= {f"frame, {level}: {stage}": row for stage, row in measured["stages"].items()}
     units = [unit for unit in ("cpu_ms", "wall_ms", "gflop", "moved_mb") if unit in build["whole program"]]
-    times = table(
-        ["", *(unit.replace("_", " ") for unit in units)],
-        [[stage, *(three_digits(row[unit]) for unit in units)] for stage, row in stages.items()],
-    )
+    times = stage_table(stages, units)
     levels = {level: measured["frames_per_second"] for level, measured in result["frames"].items()}
     protocols = next(iter(levels.values()))
     rates = table(
@@ -172,11 +177,7 @@ def training() -> str:
     stages = {f"whole step, {level}": step for level, step in result["steps"].items()}
     for part, passes in result["parts"].items():
         stages |= {f"{part}, {name}": row for name, row in passes.items()}
-    units = list(next(iter(stages.values())))
-    times = table(
-        ["", *(unit.replace("_", " ") for unit in units)],
-        [[stage, *(three_digits(row[unit]) for unit in units)] for stage, row in stages.items()],
-    )
+    times = stage_table(stages, list(next(iter(stages.values()))))
     columns = list(result["drivers"][0])
     drivers = table(
         ["tiny preset, level 0: driver", *(column.replace("_", " ") for column in columns[1:])],
